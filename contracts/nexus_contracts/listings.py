@@ -1,0 +1,70 @@
+"""Facts of the listings service. Each carries the snapshot that bookings needs to quote and hold a stay."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nexus_contracts.envelope import Event
+from nexus_contracts.money import Money
+
+
+class ListingStatus(StrEnum):
+    """Only a published listing can be found and booked."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    UNPUBLISHED = "unpublished"
+    ARCHIVED = "archived"
+
+
+class CancellationPolicy(StrEnum):
+    """How much a guest gets back, by how long before check-in the stay is cancelled."""
+
+    FLEXIBLE = "flexible"
+    MODERATE = "moderate"
+    STRICT = "strict"
+
+
+class ListingSnapshot(BaseModel):
+    """What bookings must know of a listing. `version` grows with every change: the higher is newer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: UUID
+    version: int
+    host_id: UUID
+    status: ListingStatus
+    title: str
+    timezone: str = Field(description="IANA name; nights are dates in this zone.")
+    price: Money = Field(description="Per night and unit.")
+    cleaning_fee: Money
+    capacity: int = Field(description="Guests per unit.")
+    units: int = Field(description="Identical places to stay that can be booked for the same night.")
+    min_nights: int
+    max_nights: int
+    instant_book: bool = Field(description="False: the host answers each request first.")
+    cancellation_policy: CancellationPolicy
+
+
+class ListingFact(Event):
+    """The shape that all facts of a listing share."""
+
+    listing_id: UUID
+    listing: ListingSnapshot
+
+
+class ListingPublished(ListingFact, type="nexus.listings.listing.published.v1", subject="listing_id"):
+    """The listing can be found and booked."""
+
+
+class ListingUpdated(ListingFact, type="nexus.listings.listing.updated.v1", subject="listing_id"):
+    """A published or unpublished listing changed; earlier quotes keep their price."""
+
+
+class ListingUnpublished(ListingFact, type="nexus.listings.listing.unpublished.v1", subject="listing_id"):
+    """The listing can no longer be found or newly booked; its bookings stand."""
+
+
+class ListingDeleted(ListingFact, type="nexus.listings.listing.deleted.v1", subject="listing_id"):
+    """The host removed the listing for good; its bookings stand."""

@@ -1,0 +1,1 @@
+"""How any Nexus service runs: not one word of the domain. Nothing enters before two services need it."""

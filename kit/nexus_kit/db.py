@@ -1,0 +1,155 @@
+"""PostgreSQL: the engine, the one place that commits, and how a database error becomes a problem.
+
+Routes ask for `SessionDep`; background work and tests use `Database.unit_of_work`.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import asyncpg
+from fastapi import Depends, Request
+from sqlalchemy import BigInteger, DateTime, MetaData, Table, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import mapped_column
+
+from nexus_kit.errors import Busy, Problem, Unavailable
+
+T = TypeVar("T")
+AfterCommit = Callable[[], Awaitable[None]]
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Uuid7Pk = Annotated[UUID, mapped_column(primary_key=True, server_default=text("uuidv7()"))]
+Timestamp = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+CreatedAt = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=text("now()"))]
+BigInt = Annotated[int, mapped_column(BigInteger)]
+
+# lock_not_available, serialization_failure, deadlock_detected: somebody else was first, so trying again may do.
+_CONFLICTS = {"55P03", "40001", "40P01"}
+
+
+def service_metadata(*kit_tables: Table) -> MetaData:
+    """The metadata of one service: our constraint names, and the kit's tables that the service uses."""
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    for table in kit_tables:
+        table.to_metadata(metadata)
+    return metadata
+
+
+class Database:
+    """One service's own database. `constraints` is its map from a constraint's name to what the client is told."""
+
+    def __init__(
+        self, url: str, *, pool_size: int = 10, constraints: Mapping[str, type[Problem]] | None = None
+    ) -> None:
+        self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5, pool_pre_ping=True)
+        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.constraints = constraints or {}
+        # Set by every commit that wrote an outbox row, so that the relay need not wait for its next look.
+        self.outbox_written = asyncio.Event()
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
+        """One transaction, committed once at the end of the block; any exception rolls it back.
+
+        Callbacks given to `after_commit` run next, before whoever opened the block goes on.
+        """
+        try:
+            async with self.sessions() as session:
+                async with session.begin():
+                    yield session
+                if session.info.get("outbox"):
+                    self.outbox_written.set()
+                for callback in session.info.get("after_commit", ()):
+                    await callback()
+        except (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError) as exc:
+            raise self.explain(exc) from exc
+
+    def explain(self, exc: Exception) -> Exception:
+        """The problem that a database error means to a client, or the error itself when it is a fault of ours."""
+        if isinstance(exc, PoolTimeout):
+            return Busy("The database is busy.")
+        if isinstance(exc, IntegrityError):
+            problem = self.constraints.get(constraint_name(exc) or "")
+            return problem() if problem else exc
+        if sqlstate(exc) in _CONFLICTS:
+            return Busy()
+        unreachable = isinstance(exc, OSError) or (isinstance(exc, DBAPIError) and exc.connection_invalidated)
+        # 57P0x: the server is stopping or starting; 53300: it has no connection left.
+        if unreachable or (sqlstate(exc) or "").startswith(("57P", "53", "08")):
+            return Unavailable("The database does not answer.")
+        return exc
+
+
+def unit_of_work(request: Request) -> Callable[[], AbstractAsyncContextManager[AsyncSession]]:
+    """The dependency behind `UnitOfWork`: for the rare route that needs two transactions, and says why."""
+    database: Database = request.app.state.runtime.database
+    return database.unit_of_work
+
+
+async def session(request: Request) -> AsyncIterator[AsyncSession]:
+    """The dependency behind `SessionDep`."""
+    database: Database = request.app.state.runtime.database
+    async with database.unit_of_work() as opened:
+        yield opened
+
+
+# scope="function": the commit happens before the response is sent, so a client never holds a 200 that did not happen.
+SessionDep = Annotated[AsyncSession, Depends(session, scope="function")]
+UnitOfWork = Annotated[Callable[[], AbstractAsyncContextManager[AsyncSession]], Depends(unit_of_work)]
+
+
+def after_commit(session: AsyncSession, callback: AfterCommit) -> None:
+    """Run `callback` once this transaction is committed and before the response is sent; never if it rolls back."""
+    session.info.setdefault("after_commit", []).append(callback)
+
+
+async def lock(session: AsyncSession, key: UUID | str) -> None:
+    """Hold an advisory lock on `key` until the transaction ends. Waits 2 s at most; `retry_on_conflict` tries again."""
+    await session.execute(text("SET LOCAL lock_timeout = '2s'"))
+    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key(key)})
+
+
+async def retry_on_conflict(
+    session: AsyncSession, attempt: Callable[[], Awaitable[T]], *, tries: int = 3, pause: float = 0.05
+) -> T:
+    """Await `attempt` in a savepoint, again after a lock or serialization failure; 503 when it keeps failing."""
+    for number in range(1, tries + 1):
+        try:
+            async with session.begin_nested():
+                return await attempt()
+        except DBAPIError as exc:
+            if sqlstate(exc) not in _CONFLICTS:
+                raise
+            if number == tries:
+                raise Busy from exc
+        await asyncio.sleep(pause * number)
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def advisory_key(key: UUID | str) -> int:
+    """A signed 64-bit number for PostgreSQL's advisory locks."""
+    return int.from_bytes(hashlib.blake2b(str(key).encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def sqlstate(exc: BaseException) -> str | None:
+    """The five-character code of PostgreSQL's error, if it is one."""
+    return getattr(exc, "sqlstate", None) or getattr(getattr(exc, "orig", None), "sqlstate", None)
+
+
+def constraint_name(exc: IntegrityError) -> str | None:
+    """The name of the constraint that refused the row."""
+    return getattr(getattr(exc.orig, "__cause__", None), "constraint_name", None)

@@ -1,0 +1,1 @@
+"""Keys: what signs access tokens, and what everybody else verifies them with."""

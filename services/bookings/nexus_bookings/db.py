@@ -1,0 +1,43 @@
+"""The tables' common ground: every model of this service derives from `Base`.
+
+Alembic compares its metadata with the database; `constraints.py` names what the database may refuse.
+"""
+
+from typing import Any
+
+from nexus_kit.db import service_metadata
+from nexus_kit.idempotency import IDEMPOTENCY_KEYS
+from nexus_kit.inbox import INBOX
+from nexus_kit.outbox import OUTBOX
+from pydantic import TypeAdapter
+from sqlalchemy import Dialect
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+
+class Base(DeclarativeBase):
+    """All tables of the bookings database."""
+
+    metadata = service_metadata(OUTBOX, INBOX, IDEMPOTENCY_KEYS)
+
+
+class Document(TypeDecorator[Any]):
+    """A JSONB column that holds a pydantic shape: for what is kept as it was and never searched."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def __init__(self, shape: Any) -> None:
+        """`shape` is a pydantic model, or a list of one."""
+        super().__init__()
+        self.shape = shape
+        self._adapter = TypeAdapter[Any](shape)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """To JSON."""
+        return None if value is None else self._adapter.dump_python(value, mode="json")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Back to the shape."""
+        return None if value is None else self._adapter.validate_python(value)

@@ -1,0 +1,54 @@
+"""The wire shapes of quotes."""
+
+from datetime import date
+from typing import Self
+from uuid import UUID
+
+from nexus_contracts.money import Money
+from nexus_kit.schemas import Body, Resource, UtcDateTime
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nexus_bookings.cancellation import CancellationTerms
+
+
+class NewQuote(Body):
+    """What the guest would like."""
+
+    listing_id: UUID
+    check_in: date = Field(description="First night, a date where the listing is.", examples=["2026-12-24"])
+    check_out: date = Field(description="The day after the last night.", examples=["2026-12-27"])
+    guests: int = Field(ge=1, le=1000, examples=[2])
+
+    @model_validator(mode="after")
+    def check_out_is_later(self) -> Self:
+        """A stay has at least one night."""
+        if self.check_out <= self.check_in:
+            raise ValueError("check_out must be later than check_in")
+        return self
+
+
+class NightlyPrice(BaseModel):
+    """The price of one night."""
+
+    model_config = ConfigDict(frozen=True)
+
+    date: date
+    price: Money
+
+
+class QuoteOut(Resource):
+    """A price that is charged as it stands here if the quote is booked before `valid_until`. It holds no nights."""
+
+    id: UUID
+    listing_id: UUID
+    check_in: date
+    check_out: date
+    timezone: str = Field(description="IANA name; the dates are local dates there.", examples=["Africa/Addis_Ababa"])
+    guests: int
+    nights: list[NightlyPrice]
+    accommodation: Money = Field(description="All nights together.")
+    cleaning_fee: Money
+    service_fee: Money = Field(description="Nexus' own fee, on the nights and the cleaning, rounded half up.")
+    total: Money = Field(description="What the guest pays.")
+    cancellation: CancellationTerms
+    valid_until: UtcDateTime

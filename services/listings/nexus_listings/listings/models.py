@@ -1,0 +1,146 @@
+"""The table of listings: what a host keeps, what the database insists on, and the legal moves between states.
+
+`service.py` writes it, `queries.py` searches it; bookings never reads it but is told by events.
+"""
+
+from uuid import UUID
+
+from nexus_contracts.listings import CancellationPolicy, ListingStatus
+from nexus_contracts.money import Money
+from nexus_kit.db import BigInt, CreatedAt, Timestamp, Uuid7Pk
+from nexus_kit.errors import IllegalTransition
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Text, func, literal_column, text, true
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
+from sqlalchemy.orm import Mapped, deferred, mapped_column
+
+from nexus_listings.db import Base
+
+LEGAL_MOVES: dict[ListingStatus, frozenset[ListingStatus]] = {
+    ListingStatus.DRAFT: frozenset({ListingStatus.PUBLISHED, ListingStatus.ARCHIVED}),
+    ListingStatus.PUBLISHED: frozenset({ListingStatus.UNPUBLISHED, ListingStatus.ARCHIVED}),
+    ListingStatus.UNPUBLISHED: frozenset({ListingStatus.PUBLISHED, ListingStatus.ARCHIVED}),
+    ListingStatus.ARCHIVED: frozenset(),
+}
+
+NEEDED_TO_PUBLISH = (
+    *("description", "category", "city", "country", "latitude", "longitude", "timezone", "price", "capacity"),
+)
+"""What a draft may lack, and a listing that was ever published may not."""
+
+_COMPLETE = "num_nulls(description, category, city, country, latitude, longitude, timezone, price_amount, capacity) = 0"
+
+# Title over description over city; words as written (`simple`) and by their stem (`english`); accents folded.
+_WORDS = " || ".join(
+    f"setweight(to_tsvector('{language}'::regconfig, fold({source})), '{weight}')"
+    for source, weight in (("title", "A"), ("coalesce(description, '')", "B"), ("coalesce(city, '')", "C"))
+    for language in ("simple", "english")
+)
+
+
+class Listing(Base):
+    """A place to stay, and its host's terms. Only its host writes it."""
+
+    __tablename__ = "listings"
+    # RETURNING brings back what the database computed, so that nothing is loaded later behind our back.
+    __mapper_args__ = {"eager_defaults": True}
+    __table_args__ = (
+        CheckConstraint("status IN ('draft', 'published', 'unpublished', 'archived')", name="status"),
+        CheckConstraint("cancellation_policy IN ('flexible', 'moderate', 'strict')", name="cancellation_policy"),
+        CheckConstraint("published_at IS NOT NULL OR status IN ('draft', 'archived')", name="published_at"),
+        CheckConstraint(f"published_at IS NULL OR {_COMPLETE}", name="complete"),
+        CheckConstraint("min_nights BETWEEN 1 AND max_nights", name="nights"),
+        CheckConstraint("price_amount > 0 AND cleaning_fee_amount >= 0", name="amounts"),
+        CheckConstraint("capacity > 0 AND units > 0", name="places"),
+    )
+
+    id: Mapped[Uuid7Pk]
+    host_id: Mapped[UUID]
+    """A user of auth."""
+    version: Mapped[int] = mapped_column(default=1)
+    """Grows with every change: the ETag, and the sequence of its events."""
+    status: Mapped[ListingStatus] = mapped_column(default=ListingStatus.DRAFT)
+
+    title: Mapped[str] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    category: Mapped[str | None] = mapped_column(ForeignKey("categories.slug"))
+    city: Mapped[str | None] = mapped_column(Text)
+    country: Mapped[str | None] = mapped_column(Text)
+    """ISO 3166-1 alpha-2."""
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+    """Degrees, WGS 84."""
+    timezone: Mapped[str | None] = mapped_column(Text)
+    """IANA name: nights are dates in this zone."""
+
+    currency: Mapped[str] = mapped_column(Text)
+    """ISO 4217, of both amounts."""
+    price_amount: Mapped[BigInt | None]
+    """Per night and unit, in minor units."""
+    cleaning_fee_amount: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    """Once per stay, in minor units."""
+
+    capacity: Mapped[int | None]
+    """Guests per unit."""
+    units: Mapped[int] = mapped_column(server_default=text("1"))
+    """Identical places that can be booked for the same night."""
+    amenities: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'::text[]"))
+    """Values of `Amenity`, sorted."""
+    min_nights: Mapped[int] = mapped_column(server_default=text("1"))
+    max_nights: Mapped[int] = mapped_column(server_default=text("365"))
+    instant_book: Mapped[bool] = mapped_column(server_default=true())
+    """False: the host answers each request first."""
+    cancellation_policy: Mapped[CancellationPolicy] = mapped_column(server_default=CancellationPolicy.FLEXIBLE.value)
+
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
+    published_at: Mapped[Timestamp | None]
+    """When guests could first find it; it never moves, so that publishing anew does not make a listing newer."""
+
+    words: Mapped[str] = deferred(mapped_column(TSVECTOR, Computed(_WORDS, persisted=True)))
+    """What full-text search looks at."""
+
+    @property
+    def price(self) -> Money | None:
+        """Per night and unit."""
+        return None if self.price_amount is None else Money(amount=self.price_amount, currency=self.currency)
+
+    @price.setter
+    def price(self, money: Money | None) -> None:
+        self.price_amount = None if money is None else money.amount
+
+    @property
+    def cleaning_fee(self) -> Money:
+        """Once per stay."""
+        return Money(amount=self.cleaning_fee_amount, currency=self.currency)
+
+    @cleaning_fee.setter
+    def cleaning_fee(self, money: Money) -> None:
+        self.cleaning_fee_amount = money.amount
+
+    def move(self, status: ListingStatus) -> None:
+        """Go to another state, or raise `IllegalTransition`."""
+        if status not in LEGAL_MOVES[self.status]:
+            raise IllegalTransition(f"A listing that is {self.status} cannot become {status}.")
+        self.status = status
+
+    def missing(self) -> list[str]:
+        """The fields whose absence keeps it from being published."""
+        return [name for name in NEEDED_TO_PUBLISH if getattr(self, name) is None]
+
+
+IS_PUBLISHED = Listing.status == literal_column("'published'")
+"""Written out, never a parameter: only so does PostgreSQL see that the partial indexes below fit."""
+
+# One index for each filter, in the order of the newest-first page wherever the filter is an equality.
+for _filter, _columns in {
+    "newest": (Listing.published_at.desc(), Listing.id.desc()),
+    "price": (Listing.price_amount, Listing.id),
+    "category": (Listing.category, Listing.published_at.desc(), Listing.id.desc()),
+    "city": (func.fold(Listing.city), Listing.published_at.desc(), Listing.id.desc()),
+    "country": (Listing.country, Listing.published_at.desc(), Listing.id.desc()),
+    "capacity": (Listing.capacity,),
+}.items():
+    Index(f"ix_listings_published_{_filter}", *_columns, postgresql_where=IS_PUBLISHED)
+Index("ix_listings_published_words", Listing.words, postgresql_using="gin", postgresql_where=IS_PUBLISHED)
+Index("ix_listings_host_id", Listing.host_id, Listing.id.desc())
+Index("ix_listings_category", Listing.category)
