@@ -1,7 +1,7 @@
 """`create_app`: what every Nexus service has in common, in one place. Each service's `main.py` calls it once.
 
-It gives a service its runtime, its background work, problem documents, health and metrics, the offline docs, and refuses
-to start when a route is neither guarded nor listed as public.
+It gives a service its runtime, its background work, problem documents, health, metrics and offline docs, and refuses to
+start when a route is neither guarded nor listed as public.
 """
 
 import asyncio

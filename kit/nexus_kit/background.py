@@ -46,7 +46,7 @@ async def lead(database: Database, name: str, work: Callable[[AsyncConnection], 
         try:
             async with database.engine.connect() as connection:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
-                while not await _try_lock(connection, name):
+                while not await _try_lock(connection, name):  # noqa: ASYNC110 - nothing tells when it is free
                     await asyncio.sleep(_PATIENCE)
                 try:
                     await work(connection)

@@ -11,7 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from nexus_kit import context, errors
+from nexus_kit import context, early, errors
+from nexus_kit.early import EarlyAnswer
 from nexus_kit.errors import FieldError, Problem
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def problem(_: Request, exc: Problem) -> Response:
         return render(exc)
+
+    app.add_exception_handler(EarlyAnswer, early.respond)
 
     @app.exception_handler(HTTPException)
     async def http_exception(_: Request, exc: HTTPException) -> Response:

@@ -3,70 +3,33 @@
 `nexus_local/mail` is the subject.
 """
 
-import asyncio
-import contextlib
 import smtplib
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.servers import free_port
-
-START_SECONDS = 20
+from tests.local.simulators import MailCatcher, running_mail_catcher
 
 
-@dataclass
-class Catcher:
-    """A running catcher: where it listens, and its process."""
-
-    smtp_port: int
-    url: str
-    process: subprocess.Popen[bytes]
-
-    def deliver(self, mail: EmailMessage, to: list[str] | None = None) -> None:
-        with smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=10) as smtp:
-            smtp.send_message(mail, from_addr="bounces@nexus.example", to_addrs=to)
-
-
-@contextlib.asynccontextmanager
-async def running_catcher(data: Path) -> AsyncIterator[Catcher]:
-    smtp_port, http_port = free_port(), free_port()
-    arguments = ["--data", str(data), "--smtp-port", str(smtp_port), "--http-port", str(http_port)]
-    process = subprocess.Popen([sys.executable, "-m", "nexus_local.mail", *arguments])
-    try:
-        url = f"http://127.0.0.1:{http_port}"
-        await answers(f"{url}/readyz")
-        yield Catcher(smtp_port, url, process)
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-async def answers(url: str) -> None:
-    async with asyncio.timeout(START_SECONDS), httpx.AsyncClient() as client:
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                if (await client.get(url)).status_code == 200:
-                    return
-            await asyncio.sleep(0.05)
-
-
-@pytest.fixture
-async def catcher(tmp_path: Path) -> AsyncIterator[Catcher]:
-    async with running_catcher(tmp_path / "mail") as running:
+@pytest.fixture(scope="module")
+def catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailCatcher]:
+    with running_mail_catcher(tmp_path_factory.mktemp("mail")) as running:
         yield running
 
 
 @pytest.fixture
-def api(catcher: Catcher) -> Iterator[httpx.Client]:
+def api(catcher: MailCatcher) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=catcher.url) as client:
+        client.delete("/api/v1/messages")
         yield client
+
+
+def deliver(catcher: MailCatcher, message: EmailMessage, to: list[str] | None = None) -> None:
+    with smtplib.SMTP("127.0.0.1", catcher.smtp_port, timeout=10) as smtp:
+        smtp.send_message(message, from_addr="bounces@nexus.example", to_addrs=to)
 
 
 def mail(subject: str = "Your booking is confirmed", to: str = "Gétu Guest <guest@nexus.example>") -> EmailMessage:
@@ -80,8 +43,8 @@ def mail(subject: str = "Your booking is confirmed", to: str = "Gétu Guest <gue
     return message
 
 
-def test_a_sent_mail_is_listed_as_mailpit_would_list_it(catcher: Catcher, api: httpx.Client) -> None:
-    catcher.deliver(mail("Ihr Zimmer in Bahir Dar – bestätigt"))
+def test_a_sent_mail_is_listed_as_mailpit_would_list_it(catcher: MailCatcher, api: httpx.Client) -> None:
+    deliver(catcher, mail("Ihr Zimmer in Bahir Dar ist bestätigt"))
 
     listing = api.get("/api/v1/messages").json()
 
@@ -95,7 +58,7 @@ def test_a_sent_mail_is_listed_as_mailpit_would_list_it(catcher: Catcher, api: h
         "start": 0,
         "tags": [],
     }
-    assert summary["Subject"] == "Ihr Zimmer in Bahir Dar – bestätigt"
+    assert summary["Subject"] == "Ihr Zimmer in Bahir Dar ist bestätigt"
     assert summary["From"] == {"Name": "Nexus", "Address": "no-reply@nexus.localhost"}
     assert summary["To"] == [{"Name": "Gétu Guest", "Address": "guest@nexus.example"}]
     assert summary["MessageID"] == "confirmed-1@nexus.localhost"
@@ -105,8 +68,8 @@ def test_a_sent_mail_is_listed_as_mailpit_would_list_it(catcher: Catcher, api: h
     assert summary["Created"].endswith("Z")
 
 
-def test_reading_a_mail_gives_both_its_parts_and_marks_it_read(catcher: Catcher, api: httpx.Client) -> None:
-    catcher.deliver(mail())
+def test_reading_a_mail_gives_both_its_parts_and_marks_it_read(catcher: MailCatcher, api: httpx.Client) -> None:
+    deliver(catcher, mail())
 
     latest = api.get("/api/v1/message/latest").json()
 
@@ -117,13 +80,13 @@ def test_reading_a_mail_gives_both_its_parts_and_marks_it_read(catcher: Catcher,
     assert api.get(f"/api/v1/message/{latest['ID']}").json() == latest
 
 
-def test_attachments_and_inline_images_are_described(catcher: Catcher, api: httpx.Client) -> None:
+def test_attachments_and_inline_images_are_described(catcher: MailCatcher, api: httpx.Client) -> None:
     message = mail()
     html_part = message.get_body(("html",))
     assert html_part is not None
-    html_part.add_related(b"\x89PNG", "image", "png", cid="<logo@nexus>", filename="logo.png")
+    html_part.add_related(b"\x89PNG", "image", "png", cid="<logo@nexus>", disposition="inline")
     message.add_attachment(b"BEGIN:VCALENDAR", "text", "calendar", filename="stay.ics")
-    catcher.deliver(message)
+    deliver(catcher, message)
 
     latest = api.get("/api/v1/message/latest").json()
 
@@ -134,8 +97,8 @@ def test_attachments_and_inline_images_are_described(catcher: Catcher, api: http
     assert api.get("/api/v1/messages").json()["messages"][0]["Attachments"] == 1
 
 
-def test_a_recipient_that_no_header_names_appears_as_bcc(catcher: Catcher, api: httpx.Client) -> None:
-    catcher.deliver(mail(), to=["guest@nexus.example", "auditor@nexus.example"])
+def test_a_recipient_that_no_header_names_appears_as_bcc(catcher: MailCatcher, api: httpx.Client) -> None:
+    deliver(catcher, mail(), to=["guest@nexus.example", "auditor@nexus.example"])
 
     latest = api.get("/api/v1/message/latest").json()
 
@@ -144,9 +107,9 @@ def test_a_recipient_that_no_header_names_appears_as_bcc(catcher: Catcher, api: 
     assert "Subject: Your booking is confirmed" in api.get("/api/v1/message/latest/raw").text
 
 
-def test_mails_come_newest_first_and_in_pages(catcher: Catcher, api: httpx.Client) -> None:
+def test_mails_come_newest_first_and_in_pages(catcher: MailCatcher, api: httpx.Client) -> None:
     for number in range(5):
-        catcher.deliver(mail(f"Mail {number}"))
+        deliver(catcher, mail(f"Mail {number}"))
 
     page = api.get("/api/v1/messages", params={"start": 1, "limit": 2}).json()
 
@@ -167,11 +130,11 @@ def test_mails_come_newest_first_and_in_pages(catcher: Catcher, api: httpx.Clien
     ],
 )
 def test_a_search_finds_the_mails_that_every_term_matches(
-    catcher: Catcher, api: httpx.Client, query: str, found: set[str]
+    catcher: MailCatcher, api: httpx.Client, query: str, found: set[str]
 ) -> None:
-    catcher.deliver(mail("Your booking"))
-    catcher.deliver(mail("Welcome"))
-    catcher.deliver(mail("A new booking", to="host@nexus.example"))
+    deliver(catcher, mail("Your booking"))
+    deliver(catcher, mail("Welcome"))
+    deliver(catcher, mail("A new booking", to="host@nexus.example"))
 
     result = api.get("/api/v1/search", params={"query": query}).json()
 
@@ -179,9 +142,9 @@ def test_a_search_finds_the_mails_that_every_term_matches(
     assert (result["messages_count"], result["total"]) == (len(found), 3)
 
 
-def test_deleting_some_mails_and_then_all_empties_the_folder(catcher: Catcher, api: httpx.Client) -> None:
+def test_deleting_some_mails_and_then_all_empties_the_folder(catcher: MailCatcher, api: httpx.Client) -> None:
     for subject in ("one", "two", "three"):
-        catcher.deliver(mail(subject))
+        deliver(catcher, mail(subject))
     oldest = api.get("/api/v1/messages").json()["messages"][-1]["ID"]
 
     assert api.request("DELETE", "/api/v1/messages", json={"IDs": [oldest]}).text == "ok"
@@ -192,22 +155,22 @@ def test_deleting_some_mails_and_then_all_empties_the_folder(catcher: Catcher, a
     assert api.get("/api/v1/message/latest").status_code == 404
 
 
-async def test_a_killed_catcher_has_every_mail_that_it_acknowledged(tmp_path: Path) -> None:
-    async with running_catcher(tmp_path) as first:
+def test_a_killed_catcher_has_every_mail_that_it_acknowledged(tmp_path: Path) -> None:
+    with running_mail_catcher(tmp_path) as first:
         for number in range(20):
-            first.deliver(mail(f"Mail {number}"))
+            deliver(first, mail(f"Mail {number}"))
         httpx.get(f"{first.url}/api/v1/message/latest")
         first.process.kill()
 
-    async with running_catcher(tmp_path) as second:
+    with running_mail_catcher(tmp_path) as second:
         listing = httpx.get(f"{second.url}/api/v1/messages").json()
 
     assert [message["Subject"] for message in listing["messages"]] == [f"Mail {n}" for n in reversed(range(20))]
     assert (listing["total"], listing["unread"]) == (20, 19)
 
 
-def test_the_pages_show_a_hostile_mail_without_running_it(catcher: Catcher, api: httpx.Client) -> None:
-    catcher.deliver(mail("<script>alert('subject')</script>"))
+def test_the_pages_show_a_hostile_mail_without_running_it(catcher: MailCatcher, api: httpx.Client) -> None:
+    deliver(catcher, mail("<script>alert('subject')</script>"))
     mail_id = api.get("/api/v1/messages").json()["messages"][0]["ID"]
 
     listing, page = api.get("/"), api.get(f"/message/{mail_id}")
@@ -222,13 +185,13 @@ def test_the_pages_show_a_hostile_mail_without_running_it(catcher: Catcher, api:
     assert "allow-scripts" not in frame.headers["Content-Security-Policy"] + page.text
 
 
-def test_a_mail_that_cannot_be_parsed_is_refused_and_harms_nobody(catcher: Catcher, api: httpx.Client) -> None:
+def test_a_mail_that_cannot_be_parsed_is_refused_and_harms_nobody(catcher: MailCatcher, api: httpx.Client) -> None:
     broken = b"Subject: odd\r\nContent-Type: text/plain; charset=martian\r\n\r\nhello\r\n"
 
     with smtplib.SMTP("127.0.0.1", catcher.smtp_port, timeout=10) as smtp, pytest.raises(smtplib.SMTPDataError):
         smtp.sendmail("a@nexus.example", ["b@nexus.example"], broken)
 
-    catcher.deliver(mail())
+    deliver(catcher, mail())
     assert api.get("/api/v1/messages").json()["total"] == 1
 
 

@@ -3,9 +3,11 @@
 `nexus up` calls `ensure`; clients are pointed at the CA file, which stays the same when the certificate is renewed.
 """
 
-import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import trustme
+from cryptography import x509
 
 NAMES = ("localhost", "127.0.0.1", "::1")
 # Browsers refuse certificates that live longer than 398 days.
@@ -17,8 +19,6 @@ def ensure(folder: Path) -> None:
     """Leave `ca.pem`, `server.pem` (with its chain) and `server-key.pem` in the folder, valid for 30 days at least."""
     if _expires_at(folder / "server.pem") - datetime.now(UTC) > RENEW_BEFORE:
         return
-    import trustme  # 0.2 s, needed once a year
-
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     authority_file, authority_key_file = folder / "ca.pem", folder / "ca-key.pem"
@@ -40,8 +40,6 @@ def ensure(folder: Path) -> None:
 def _expires_at(certificate: Path) -> datetime:
     """When the certificate ends; long ago if there is none, or none that can be read."""
     try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(certificate)
-    except OSError:
+        return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
         return datetime.fromtimestamp(0, UTC)
-    return datetime.fromtimestamp(0, UTC)

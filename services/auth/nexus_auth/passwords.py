@@ -69,12 +69,9 @@ async def hash_password(password: str) -> str:
     return await to_thread.run_sync(_hasher.hash, normalised(password), limiter=_limiter)
 
 
-async def verify_password(password: str, stored: str | None) -> tuple[bool, str | None]:
-    """Whether it matches, and a new hash when the stored one was made with weaker parameters than today's.
-
-    Without a stored hash it takes the same time and does not match.
-    """
-    matches, replacement = await to_thread.run_sync(
-        _hasher.verify_and_update, normalised(password), stored or _NOBODYS_HASH, limiter=_limiter
+async def verify_password(password: str, stored: str | None) -> bool:
+    """Whether it matches. Without a stored hash it takes the same time, and does not."""
+    matches = await to_thread.run_sync(
+        _hasher.verify, normalised(password), stored or _NOBODYS_HASH, limiter=_limiter
     )
-    return matches and stored is not None, replacement
+    return matches and stored is not None

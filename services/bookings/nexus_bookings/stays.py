@@ -25,9 +25,14 @@ class Stay:
     timezone: str
 
     @property
+    def length(self) -> int:
+        """How many nights."""
+        return (self.check_out - self.check_in).days
+
+    @property
     def nights(self) -> list[date]:
         """Every night, in order."""
-        return [self.check_in + timedelta(days=day) for day in range((self.check_out - self.check_in).days)]
+        return [self.check_in + timedelta(days=day) for day in range(self.length)]
 
     @property
     def today(self) -> date:

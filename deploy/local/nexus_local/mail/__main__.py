@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address that both listen on (default: loopback only)")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd's, which tells of every command
     uvicorn.run(
         create_app(arguments.data, arguments.host, arguments.smtp_port),
         host=arguments.host,

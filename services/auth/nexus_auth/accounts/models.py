@@ -1,10 +1,8 @@
 """The table of accounts. The database itself keeps an address unique, and an erased account empty."""
 
-from datetime import datetime
-
 from nexus_contracts.access_token import Role
 from nexus_kit.db import CreatedAt, Timestamp, Uuid7Pk
-from sqlalchemy import ARRAY, CheckConstraint, Text, UniqueConstraint, text
+from sqlalchemy import ARRAY, CheckConstraint, Text, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nexus_auth.db import Base
@@ -48,7 +46,13 @@ class User(Base):
         """The roles as an access token states them."""
         return frozenset(Role(role) for role in self.roles)
 
-    def erase(self, now: datetime) -> None:
+    def prove_address(self) -> None:
+        """The owner has used a mailed link."""
+        self.email_verified_at = func.now()
+        self.version += 1
+
+    def erase(self) -> None:
         """Forget who this was."""
         self.email = self.full_name = self.password_hash = self.email_verified_at = None
-        self.deleted_at = now
+        self.deleted_at = func.now()
+        self.version += 1

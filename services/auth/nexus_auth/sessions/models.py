@@ -3,6 +3,7 @@
 import secrets
 from datetime import timedelta
 from enum import Enum
+from typing import NamedTuple
 from uuid import UUID
 
 from nexus_kit.db import BigInt, CreatedAt, Timestamp, Uuid7Pk
@@ -33,6 +34,13 @@ class Move(Enum):
         return cls(min(steps_behind, 2))
 
 
+class Device(NamedTuple):
+    """What a session shows its user, so that they recognise it."""
+
+    ip: str | None
+    user_agent: str | None
+
+
 class Session(Base):
     """One signed-in device. A row outlives its end until `expires_at`, so that a late refresh is told what happened."""
 
@@ -57,11 +65,11 @@ class Session(Base):
     user_agent: Mapped[str | None]
     """What it was last used with. Erased when the session ends."""
 
-    def touch(self, ip: str | None, user_agent: str | None) -> None:
-        """It is being used now, from there, with that."""
+    def touch(self, device: Device) -> None:
+        """It is being used now, on that device."""
         self.last_used_at = func.now()
         self.expires_at = func.least(func.now() + cast(IDLE, Interval), Session.created_at + cast(ABSOLUTE, Interval))
-        self.ip, self.user_agent = ip, user_agent
+        self.ip, self.user_agent = device
 
     def end(self) -> None:
         """It is over; what it knew of its user's whereabouts goes with it."""

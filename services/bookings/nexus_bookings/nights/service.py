@@ -44,11 +44,12 @@ _TAKE = text("""
     SELECT night, sold_out FROM free ORDER BY night
 """)
 
-# The count sees the rows as they were before this statement deletes any.
+# The count sees the rows as they were before this statement deletes any. Nights that are over are nobody's news.
 _RELEASE = text("""
     WITH gone AS (DELETE FROM nights WHERE booking_id = :booking_id RETURNING listing_id, night)
     SELECT night FROM gone
      WHERE (SELECT count(*) FROM nights WHERE nights.listing_id = gone.listing_id AND nights.night = gone.night) = :units
+       AND night >= current_date - 1
      ORDER BY night
 """)
 
@@ -70,7 +71,7 @@ async def take(session: AsyncSession, listing: ListingSnapshot, stay: Stay, book
                 },
             )
         ).all()
-        if len(rows) < len(stay.nights):
+        if len(rows) < stay.length:
             raise DatesUnavailable()
         await _tell(session, listing.id, sold_out=[row.night for row in rows if row.sold_out])
 

@@ -3,26 +3,23 @@
 from datetime import date
 from uuid import UUID
 
-from nexus_contracts.money import Money
-from nexus_kit.db import BigInt, CreatedAt, Timestamp, Uuid7Pk
-from sqlalchemy import CheckConstraint, ColumnElement, String, func
+from nexus_kit.db import CreatedAt, Timestamp, Uuid7Pk
+from sqlalchemy import CheckConstraint, func
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from nexus_bookings.cancellation import CancellationTerms
 from nexus_bookings.db import Base, Document
-from nexus_bookings.quotes.schemas import NightlyPrice
+from nexus_bookings.pricing import Price
 from nexus_bookings.stays import Stay
 
 
 class Quote(Base):
-    """Amounts are minor units of `currency`."""
+    """It holds no nights: it promises what they cost if they are still free."""
 
     __tablename__ = "quotes"
     __table_args__ = (
         CheckConstraint("check_out > check_in", name="dates"),
         CheckConstraint("guests >= 1", name="guests"),
-        CheckConstraint("least(accommodation, cleaning_fee, service_fee) >= 0", name="amounts"),
-        CheckConstraint("total = accommodation + cleaning_fee + service_fee", name="total"),
     )
 
     id: Mapped[Uuid7Pk]
@@ -32,13 +29,7 @@ class Quote(Base):
     check_out: Mapped[date]
     timezone: Mapped[str]
     guests: Mapped[int]
-    nights: Mapped[list[NightlyPrice]] = mapped_column(Document(list[NightlyPrice]))
-    accommodation: Mapped[BigInt]
-    """All nights together."""
-    cleaning_fee: Mapped[BigInt]
-    service_fee: Mapped[BigInt]
-    total: Mapped[BigInt]
-    currency: Mapped[str] = mapped_column(String(3))
+    price: Mapped[Price] = mapped_column(Document(Price))
     cancellation: Mapped[CancellationTerms] = mapped_column(Document(CancellationTerms))
     valid_until: Mapped[Timestamp]
     created_at: Mapped[CreatedAt]

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from nexus_contracts.money import Money
 from nexus_kit.schemas import Body, Resource, UtcDateTime
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasPath, Field, model_validator
 
 from nexus_bookings.cancellation import CancellationTerms
+from nexus_bookings.pricing import NightlyPrice
 
 
 class NewQuote(Body):
@@ -27,15 +28,6 @@ class NewQuote(Body):
         return self
 
 
-class NightlyPrice(BaseModel):
-    """The price of one night."""
-
-    model_config = ConfigDict(frozen=True)
-
-    date: date
-    price: Money
-
-
 class QuoteOut(Resource):
     """A price that is charged as it stands here if the quote is booked before `valid_until`. It holds no nights."""
 
@@ -45,10 +37,13 @@ class QuoteOut(Resource):
     check_out: date
     timezone: str = Field(description="IANA name; the dates are local dates there.", examples=["Africa/Addis_Ababa"])
     guests: int
-    nights: list[NightlyPrice]
-    accommodation: Money = Field(description="All nights together.")
-    cleaning_fee: Money
-    service_fee: Money = Field(description="Nexus' own fee, on the nights and the cleaning, rounded half up.")
-    total: Money = Field(description="What the guest pays.")
+    nights: list[NightlyPrice] = Field(validation_alias=AliasPath("price", "nights"))
+    accommodation: Money = Field(validation_alias=AliasPath("price", "accommodation"), description="All nights together.")
+    cleaning_fee: Money = Field(validation_alias=AliasPath("price", "cleaning_fee"), description="Once per stay.")
+    service_fee: Money = Field(
+        validation_alias=AliasPath("price", "service_fee"),
+        description="Nexus' own fee, a share of nights and cleaning, half a minor unit rounded up.",
+    )
+    total: Money = Field(validation_alias=AliasPath("price", "total"), description="What the guest pays.")
     cancellation: CancellationTerms
     valid_until: UtcDateTime

@@ -16,7 +16,6 @@ CategorySlug = Annotated[
 ]
 
 
-
 class CategoryNode(Resource):
     """One kind of place with the narrower kinds below it."""
 

@@ -1,4 +1,7 @@
-"""The catalogue of amenities: what a host can promise and a guest can filter by. Additions are safe, removals are not."""
+"""The catalogue of amenities: what a host can promise. The schemas refuse anything else.
+
+Additions are safe; a removal would break listings and clients that use it.
+"""
 
 from enum import StrEnum
 

@@ -16,7 +16,7 @@ from nexus_listings.listings import places
 from nexus_listings.listings.amenities import Amenity
 
 CURRENCY = "ETB"
-"""All prices are in the marketplace's one currency, so that they compare: a search sorts and filters by amount alone."""
+"""All prices are in the marketplace's one currency: only so do they compare, in filters and in sorting."""
 MOST_NIGHTS = 365
 MOST_MONEY = 10**12
 
@@ -49,32 +49,46 @@ def at_least(least: int) -> AfterValidator:
 
 
 Title = Annotated[str, Field(min_length=1, max_length=120, examples=["Quiet house by the lake"])]
-Description = Annotated[str, Field(min_length=1, max_length=10_000, examples=["Two bedrooms, a garden, and the lake below."])]
+Description = Annotated[
+    str, Field(min_length=1, max_length=10_000, examples=["Two bedrooms, a garden, and the lake below."])
+]
 City = Annotated[str, Field(min_length=1, max_length=100, examples=["Bahir Dar"])]
 Country = Annotated[str, AfterValidator(known_country), Field(description="ISO 3166-1 alpha-2.", examples=["ET"])]
-Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, description="Degrees, WGS 84.", examples=[11.5936])]
-Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, description="Degrees, WGS 84.", examples=[37.3908])]
+Latitude = Annotated[
+    float, Field(ge=-90, le=90, allow_inf_nan=False, description="Degrees, WGS 84.", examples=[11.5936])
+]
+Longitude = Annotated[
+    float, Field(ge=-180, le=180, allow_inf_nan=False, description="Degrees, WGS 84.", examples=[37.3908])
+]
 Timezone = Annotated[
-    str, AfterValidator(known_timezone), Field(description="IANA name; nights are dates in it.", examples=["Africa/Addis_Ababa"])
+    str,
+    AfterValidator(known_timezone),
+    Field(description="IANA name; nights are dates in it.", examples=["Africa/Addis_Ababa"]),
 ]
 Price = Annotated[Money, at_least(1), Field(description="Per night and unit, in minor units.")]
 CleaningFee = Annotated[
     Money,
     at_least(0),
-    Field(description="Once per stay, in minor units. At first: none.", examples=[{"amount": 30000, "currency": CURRENCY}]),
+    Field(
+        description="Once per stay, in minor units. At first: none.", examples=[{"amount": 30000, "currency": CURRENCY}]
+    ),
 ]
 Guests = Annotated[int, Field(ge=1, le=100, description="Guests per unit.", examples=[4])]
 Units = Annotated[
     int, Field(ge=1, le=1000, description="Identical places, bookable for the same night. At first: 1.", examples=[1])
 ]
 Amenities = Annotated[
-    list[Amenity], Field(max_length=len(Amenity), description="From the catalogue.", examples=[["wifi", "kitchen", "lake_access"]])
+    list[Amenity],
+    Field(max_length=len(Amenity), description="From the catalogue.", examples=[["wifi", "kitchen", "lake_access"]]),
 ]
 MinNights = Annotated[int, Field(ge=1, le=MOST_NIGHTS, description="Shortest stay. At first: 1.", examples=[2])]
 MaxNights = Annotated[int, Field(ge=1, le=MOST_NIGHTS, description="Longest stay. At first: 365.", examples=[30])]
-InstantBook = Annotated[bool, Field(description="False: the host answers each request first. At first: true.", examples=[True])]
+InstantBook = Annotated[
+    bool, Field(description="False: the host answers each request first. At first: true.", examples=[True])
+]
 Policy = Annotated[
-    CancellationPolicy, Field(description="What a guest gets back. At first: flexible.", examples=[CancellationPolicy.MODERATE])
+    CancellationPolicy,
+    Field(description="What a guest gets back. At first: flexible.", examples=[CancellationPolicy.MODERATE]),
 ]
 
 
@@ -100,7 +114,16 @@ class ListingChanges(Body):
     cancellation_policy: Policy | None = None
 
     @field_validator(
-        *("title", "cleaning_fee", "units", "amenities", "min_nights", "max_nights", "instant_book", "cancellation_policy"),
+        *(
+            "title",
+            "cleaning_fee",
+            "units",
+            "amenities",
+            "min_nights",
+            "max_nights",
+            "instant_book",
+            "cancellation_policy",
+        ),
         mode="before",
     )
     @classmethod
@@ -190,14 +213,20 @@ class SearchQuery(PageQuery):
     category: CategorySlug | None = Field(None, description="This kind of place and all below it.")
     city: Text | None = Field(None, min_length=1, max_length=100, description="Accents and case do not matter.")
     country: Country | None = None
-    min_price: int | None = Field(None, ge=0, le=MOST_MONEY, description="Per night, in minor units.", examples=[100000])
-    max_price: int | None = Field(None, ge=0, le=MOST_MONEY, description="Per night, in minor units.", examples=[500000])
+    min_price: int | None = Field(
+        None, ge=0, le=MOST_MONEY, description="Per night, in minor units.", examples=[100000]
+    )
+    max_price: int | None = Field(
+        None, ge=0, le=MOST_MONEY, description="Per night, in minor units.", examples=[500000]
+    )
     guests: int | None = Field(None, ge=1, le=100, description="How many the place must hold.", examples=[2])
     host_id: UUID | None = None
     check_in: date | None = Field(None, description="First night; with `check_out`: only what is free throughout.")
     check_out: date | None = Field(None, validate_default=True, description="The day after the last night.")
     sort: Sort | None = Field(
-        None, validate_default=True, description="At first: relevance with `q`, newest without. `-price` is dearest first."
+        None,
+        validate_default=True,
+        description="At first: relevance with `q`, newest without. `-price` is dearest first.",
     )
 
     @field_validator("max_price")

@@ -18,7 +18,7 @@ from nexus_contracts.listings import (
     ListingUpdated,
 )
 from nexus_kit.conditional import Preconditions
-from nexus_kit.errors import FieldError, NotFound, Unprocessable
+from nexus_kit.errors import Conflict, FieldError, NotFound, Unprocessable
 from nexus_kit.outbox import emit
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,6 +30,10 @@ from nexus_listings.publicly import forget_pages
 
 class ListingIncomplete(Unprocessable):
     """A listing that guests can find needs all of these fields."""
+
+
+class ListingArchived(Conflict):
+    """The listing was removed for good and changes no more."""
 
 
 class UnknownCategory(Unprocessable):
@@ -58,8 +62,9 @@ async def change(
     _assign(listing, fields)
     if session.is_modified(listing):
         if listing.status is ListingStatus.ARCHIVED:
-            raise NotFound()
-        _require_complete(listing)
+            raise ListingArchived()
+        if listing.published_at is not None:
+            _require_complete(listing)
         await _announce(session, listing, ListingUpdated)
     return listing
 
@@ -68,8 +73,8 @@ async def publish(session: AsyncSession, listing_id: UUID, host_id: UUID) -> Lis
     """Let guests find and book it. Raises `ListingIncomplete` with everything that is missing."""
     listing = await _locked(session, listing_id, host_id)
     listing.move(ListingStatus.PUBLISHED)
-    listing.published_at = listing.published_at or await session.scalar(select(func.now()))
     _require_complete(listing)
+    listing.published_at = func.coalesce(Listing.published_at, func.now())
     await _announce(session, listing, ListingPublished)
     return listing
 
@@ -117,8 +122,7 @@ def _assign(listing: Listing, fields: ListingChanges) -> None:
 
 
 def _require_complete(listing: Listing) -> None:
-    missing = listing.missing() if listing.published_at else []
-    if missing:
+    if missing := listing.missing():
         errors = [FieldError(pointer=f"/{name}", code="missing", message="needed to publish") for name in missing]
         raise ListingIncomplete(f"Missing: {', '.join(missing)}.", errors=errors)
 

@@ -1,0 +1,212 @@
+"""Every move of a booking, one function each: it changes the row, takes or frees the nights, and tells the world.
+
+`routes.py` calls what the parties do, `timers.py` what time does, `payments` what money does. Locks are taken in one order:
+the booking's row, its payments, then its listing's nights.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from nexus_contracts.bookings import (
+    BookingAccepted,
+    BookingCancelled,
+    BookingCompleted,
+    BookingConfirmed,
+    BookingDeclined,
+    BookingExpired,
+    BookingFact,
+    BookingHeld,
+    BookingRequested,
+    Party,
+)
+from nexus_contracts.money import Money
+from nexus_kit.errors import Conflict, Forbidden, IllegalTransition, NotFound
+from nexus_kit.outbox import emit
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from nexus_bookings.bookings.models import Booking, BookingStatus
+from nexus_bookings.listings import service as listings
+from nexus_bookings.nights import service as nights
+from nexus_bookings.nights.service import DatesUnavailable
+from nexus_bookings.payments import refunds
+from nexus_bookings.pricing import percent_of
+from nexus_bookings.quotes import service as quotes
+
+TIME_TO_ANSWER = timedelta(hours=24)
+
+
+class QuoteUsed(Conflict):
+    """This quote is booked already; ask for a new one."""
+
+
+class OnlyTheHost(Forbidden):
+    """Only the host answers a request."""
+
+
+async def book(session: AsyncSession, quote_id: UUID, guest_id: UUID, *, hold: timedelta) -> Booking:
+    """Hold the nights of a quote: for `hold` until it is paid or, if the host must answer first, for 24 hours at most."""
+    quote = await quotes.claim(session, quote_id, guest_id)
+    listing = await listings.known(session, quote.listing_id)
+    quotes.refuse_unbookable(listing, quote.stay)
+    to_answer = func.least(func.now() + TIME_TO_ANSWER, quote.stay.begins_at)
+    booking = Booking(
+        status=BookingStatus.PENDING_PAYMENT if listing.instant_book else BookingStatus.REQUESTED,
+        quote_id=quote.id,
+        listing_id=listing.id,
+        listing_title=listing.title,
+        host_id=listing.host_id,
+        guest_id=guest_id,
+        check_in=quote.check_in,
+        check_out=quote.check_out,
+        timezone=quote.timezone,
+        ends_at=quote.stay.ends_at,
+        guests=quote.guests,
+        total_amount=quote.price.total.amount,
+        currency=quote.price.total.currency,
+        cancellation=quote.cancellation,
+        expires_at=func.now() + hold if listing.instant_book else to_answer,
+    )
+    session.add(booking)
+    await session.flush()
+    await session.refresh(booking)
+    await nights.take(session, listing, booking.stay, booking.id)
+    fact = BookingHeld if listing.instant_book else BookingRequested
+    await _tell(session, fact, booking, expires_at=booking.expires_at)
+    return booking
+
+
+async def accept(session: AsyncSession, booking_id: UUID, host_id: UUID, *, hold: timedelta) -> Booking:
+    """The host says yes in time: the nights stay held, now until the guest has paid."""
+    booking = await _requested(session, booking_id, host_id)
+    booking.move(BookingStatus.PENDING_PAYMENT)
+    booking.expires_at = func.now() + hold
+    await session.flush()
+    await session.refresh(booking)
+    await _tell(session, BookingAccepted, booking, expires_at=booking.expires_at)
+    return booking
+
+
+async def decline(session: AsyncSession, booking_id: UUID, host_id: UUID) -> Booking:
+    """The host says no."""
+    booking = await _requested(session, booking_id, host_id)
+    booking.move(BookingStatus.DECLINED)
+    await _free_nights(session, booking)
+    await _tell(session, BookingDeclined, booking)
+    return booking
+
+
+async def cancel(session: AsyncSession, booking_id: UUID, user_id: UUID) -> Booking:
+    """A party calls it off: the nights are free, and what the terms give back is ordered from the payment provider."""
+    booking = await lock(session, booking_id, user_id)
+    refund = await refund_due(session, booking, user_id)
+    booking.move(BookingStatus.CANCELLED)
+    booking.cancelled_by = booking.party(user_id)
+    booking.refund_amount = refund.amount
+    await refunds.order_for_booking(session, booking.id, refund)
+    await _free_nights(session, booking)
+    await _tell(session, BookingCancelled, booking, cancelled_by=booking.cancelled_by, refund=refund)
+    return booking
+
+
+async def refund_due(session: AsyncSession, booking: Booking, user_id: UUID) -> Money:
+    """What comes back if this party cancels now; `IllegalTransition` if the booking cannot be cancelled any more."""
+    booking.check_move(BookingStatus.CANCELLED)
+    paid = await refunds.paid_for_booking(session, booking.id)
+    by_host = booking.party(user_id) is Party.HOST
+    percent = 100 if by_host else booking.cancellation.refund_percent(datetime.now(UTC))
+    return booking.money(percent_of(paid, percent))
+
+
+async def confirm(session: AsyncSession, booking_id: UUID) -> bool:
+    """Sell the held nights: the money is there. False when they are gone, and the money must go back.
+
+    In time is a compare-and-set by the database clock. Money that is late still buys nights that nobody else has taken.
+    """
+    in_time = (
+        update(Booking)
+        .where(
+            Booking.id == booking_id, Booking.status == BookingStatus.PENDING_PAYMENT, Booking.expires_at > func.now()
+        )
+        .values(status=BookingStatus.CONFIRMED, expires_at=None, version=Booking.version + 1)
+        .returning(Booking)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    booking = await session.scalar(in_time) or await _confirm_late(session, booking_id)
+    if booking is None:
+        return False
+    await _tell(session, BookingConfirmed, booking)
+    return True
+
+
+async def _confirm_late(session: AsyncSession, booking_id: UUID) -> Booking | None:
+    booking = await lock(session, booking_id)
+    if booking.status is BookingStatus.EXPIRED:
+        listing = await listings.known(session, booking.listing_id)
+        try:
+            async with session.begin_nested():
+                await nights.take(session, listing, booking.stay, booking.id)
+        except DatesUnavailable:
+            return None
+    elif booking.status is not BookingStatus.PENDING_PAYMENT:  # overdue, but it still has its nights
+        return None
+    booking.move(BookingStatus.CONFIRMED)
+    return booking
+
+
+async def expire(session: AsyncSession, booking: Booking) -> None:
+    """Time is up for a booking that waits; `timers.py` has locked it."""
+    booking.move(BookingStatus.EXPIRED)
+    await _free_nights(session, booking)
+    await _tell(session, BookingExpired, booking)
+
+
+async def complete(session: AsyncSession, booking: Booking) -> None:
+    """The stay is over; `timers.py` has locked the booking."""
+    booking.move(BookingStatus.COMPLETED)
+    await _free_nights(session, booking)
+    await _tell(session, BookingCompleted, booking)
+
+
+async def get(session: AsyncSession, booking_id: UUID, user_id: UUID) -> Booking:
+    """A booking as one of its parties; `NotFound` for anybody else."""
+    return _visible(await session.get(Booking, booking_id), user_id)
+
+
+async def lock(session: AsyncSession, booking_id: UUID, user_id: UUID | None = None) -> Booking:
+    """A booking that nobody else moves until this transaction ends, for one of its parties or for the house."""
+    statement = select(Booking).where(Booking.id == booking_id).with_for_update()
+    booking = await session.scalar(statement.execution_options(populate_existing=True))
+    return _visible(booking, user_id)
+
+
+def of_party(user_id: UUID, party: Party, status: BookingStatus | None) -> Select[tuple[Booking]]:
+    """The user's bookings as guest or as host, newest first."""
+    mine = Booking.guest_id if party is Party.GUEST else Booking.host_id
+    statement = select(Booking).where(mine == user_id).order_by(Booking.id.desc())
+    return statement if status is None else statement.where(Booking.status == status)
+
+
+def _visible(booking: Booking | None, user_id: UUID | None) -> Booking:
+    if booking is None or (user_id is not None and booking.party(user_id) is None):
+        raise NotFound("There is no such booking.")
+    return booking
+
+
+async def _requested(session: AsyncSession, booking_id: UUID, host_id: UUID) -> Booking:
+    booking = await lock(session, booking_id, host_id)
+    if booking.party(host_id) is not Party.HOST:
+        raise OnlyTheHost()
+    if booking.status is not BookingStatus.REQUESTED or booking.is_overdue:
+        raise IllegalTransition("This request does not await an answer any more.")
+    return booking
+
+
+async def _free_nights(session: AsyncSession, booking: Booking) -> None:
+    listing = await listings.known(session, booking.listing_id)
+    await nights.release(session, listing, booking.id)
+
+
+async def _tell(session: AsyncSession, fact: type[BookingFact], booking: Booking, **more: Any) -> None:
+    await emit(session, fact(**booking.facts(), **more), sequence=booking.version)

@@ -1,0 +1,20 @@
+"""Why a reaction failed, and whether to try again. Reactions raise `Permanent`; `react` turns all else into a retry."""
+
+import httpx
+from nexus_kit.errors import UpstreamFailed
+
+_TRY_AGAIN = {408, 425, 429}
+
+
+class Permanent(Exception):
+    """Trying again will fail in the same way: straight to the dead letters. The text holds no personal data."""
+
+
+def require_success(answer: httpx.Response, service: str) -> httpx.Response:
+    """The answer, if it is one of success. A refusal of ours (4xx) is permanent, a failure of theirs is not."""
+    if answer.is_success:
+        return answer
+    call = f"{answer.request.method} {answer.request.url.path}"
+    if answer.status_code >= 500 or answer.status_code in _TRY_AGAIN:
+        raise UpstreamFailed(f"{service} answered {answer.status_code} to {call}")
+    raise Permanent(f"{service} refused {call} with {answer.status_code}: {answer.text[:300]}")

@@ -1,0 +1,88 @@
+"""What happens when: every event with the reactions to it, in one table. The reader enqueues one message for each.
+
+Each reaction runs by itself, once, in a transaction of its own, and is tried again by itself when it fails.
+"""
+
+from typing import Any
+
+from nexus_contracts.auth import (
+    EmailVerificationRequested,
+    PasswordResetRequested,
+    RegistrationRepeated,
+    SessionRevoked,
+    UserDeleted,
+    UserEmailVerified,
+    UserRegistered,
+    UserUpdated,
+)
+from nexus_contracts.bookings import (
+    BookingAccepted,
+    BookingCancelled,
+    BookingCompleted,
+    BookingConfirmed,
+    BookingDeclined,
+    BookingExpired,
+    BookingHeld,
+    BookingRequested,
+    NightsChanged,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentSucceeded,
+)
+from nexus_contracts.envelope import Event
+from nexus_contracts.listings import ListingDeleted, ListingPublished, ListingUnpublished, ListingUpdated
+
+from nexus_worker.deliveries import deliver_to
+from nexus_worker.job import Reaction
+from nexus_worker.mail import accounts, bookings
+from nexus_worker.revocations import refuse_session
+
+REACTIONS: dict[type[Event], list[Reaction]] = {
+    # accounts
+    EmailVerificationRequested: [accounts.mail_email_verification],
+    RegistrationRepeated: [accounts.mail_registration_repeated],
+    PasswordResetRequested: [accounts.mail_password_reset],
+    SessionRevoked: [refuse_session],
+    UserDeleted: [deliver_to("listings")],
+    # listings
+    ListingPublished: [deliver_to("bookings")],
+    ListingUpdated: [deliver_to("bookings")],
+    ListingUnpublished: [deliver_to("bookings")],
+    ListingDeleted: [deliver_to("bookings")],
+    NightsChanged: [deliver_to("listings")],
+    # bookings
+    BookingRequested: [bookings.mail_host_booking_request],
+    BookingAccepted: [bookings.mail_guest_booking_accepted],
+    BookingDeclined: [bookings.mail_guest_booking_declined],
+    BookingConfirmed: [bookings.mail_host_new_booking, bookings.mail_guest_receipt],
+    BookingCancelled: [bookings.mail_host_booking_cancelled, bookings.mail_guest_booking_cancelled],
+    BookingExpired: [bookings.mail_guest_booking_expired],
+    PaymentRefunded: [bookings.mail_guest_refund],
+}
+
+IGNORED: dict[type[Event], str] = {
+    UserRegistered: "EmailVerificationRequested follows it and is what the new user is mailed about",
+    UserEmailVerified: "the user's next access token says so; nobody else keeps a copy",
+    UserUpdated: "whoever shows a profile asks auth for it",
+    BookingHeld: "the guest is on the payment page; the hold has told bookings all there is",
+    BookingCompleted: "nobody has anything to do yet",
+    PaymentSucceeded: "BookingConfirmed, or PaymentRefunded when the nights were gone, follows it and carries the news",
+    PaymentFailed: "the payment page said so, and the guest may try again until BookingExpired",
+}
+
+
+class UnknownReaction(LookupError):
+    """The message was made by another version of this table."""
+
+
+def reaction_to(event: Event, name: str) -> Reaction:
+    """The reaction of that name to that event."""
+    for reaction in REACTIONS.get(type(event), []):
+        if reaction.__name__ == name:
+            return reaction
+    raise UnknownReaction(f"{name} is not a reaction to {event.TYPE}")
+
+
+def reactions_to(event: Any) -> list[str]:
+    """The names of all reactions to that event."""
+    return [reaction.__name__ for reaction in REACTIONS.get(type(event), [])]
