@@ -16,10 +16,9 @@ all older answers are out of reach at once and leave by their TTL. A reader comp
 import asyncio
 import hashlib
 import random
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from prometheus_client import Counter as Metric
@@ -32,22 +31,14 @@ MAX_BYTES = 1024 * 1024
 """A larger answer is not worth its room and is not stored."""
 
 _JITTER = 0.1
-_FLUSH_SECONDS = 5.0
-_REQUESTS = Metric("cache_requests_total", "Reads of the cache; `bypass` is Redis away.", ["namespace", "outcome"])
+_READS = Metric("cache_reads_total", "Reads of the cache by outcome; a bypass is Redis away.", ["namespace", "outcome"])
 
-# The name makes the script, and so its hash, the namespace's own. One round trip, and no write: it works on a full server.
+# The name makes the script, and so its hash, the namespace's own. It writes nothing, so it works on a full server too.
 _LOOK_UP = """#!lua flags=no-writes
--- {namespace}
+-- NAMESPACE
 local generation = redis.call('GET', KEYS[1]) or '0'
-return {{generation, redis.call('GET', KEYS[2] .. generation)}}
+return {generation, redis.call('GET', KEYS[2] .. generation)}
 """
-
-
-class _Found(NamedTuple):
-    """`generation` is None when Redis does not answer, `answer` when there is none."""
-
-    generation: bytes | None
-    answer: bytes | None
 
 
 class Cache:
@@ -55,11 +46,7 @@ class Cache:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._debts: set[str] = set()
-        self._flights: dict[tuple[str, str, bytes], asyncio.Future[bytes]] = {}
-        self._unsaved: Counter[tuple[str, str]] = Counter()
-        self._namespaces: set[str] = set()
-        self._saved_at = time.monotonic()
+        self._namespaces: dict[str, _Namespace] = {}
 
     async def get_or_compute(
         self, namespace: str, key: str, ttl: float, compute: Callable[[], Awaitable[bytes]]
@@ -68,81 +55,117 @@ class Cache:
 
         Of many readers in this process who miss the same answer, one computes it for all.
         """
-        place = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
-        generation, answer = await self._look_up(namespace, place)
+        space = self._namespace(namespace)
+        place = space.prefix + hashlib.blake2b(key.encode(), digest_size=16).hexdigest() + ":"
+        generation, answer = await self._look_up(space, place)
         if answer is not None:
-            self._count(namespace, "hits")
+            space.count("hits")
             return answer
         if generation is None:
-            _REQUESTS.labels(namespace, "bypass").inc()
+            space.count("bypasses")
             return await compute()
-        self._count(namespace, "misses")
-        flight = (namespace, place, generation)
-        if (running := self._flights.get(flight)) is not None:
+        space.count("misses")
+        place += generation.decode()
+        if (running := space.flights.get(place)) is not None:
             await asyncio.wait([running])
             return await compute() if running.cancelled() else running.result()
-        self._flights[flight] = future = asyncio.get_running_loop().create_future()
+        space.flights[place] = flight = asyncio.get_running_loop().create_future()
         try:
             answer = await compute()
-            future.set_result(answer)
+            flight.set_result(answer)
+            await self._store(space, place, answer, ttl)
         finally:
-            future.cancel()  # does nothing to a result; without one, those who wait compute for themselves
-            del self._flights[flight]
-        await self._store(namespace, place, generation, answer, ttl)
+            flight.cancel()  # does nothing to a result; without one, those who wait compute for themselves
+            del space.flights[place]
         return answer
 
     async def invalidate(self, namespace: str) -> None:
         """No answer stored before this is used again. Call it after the commit and before answering; it never raises."""
+        space = self._namespace(namespace)
+        debts = space.debts
         try:
-            await self._redis.incr(_generation_key(namespace))
-            self._debts.discard(namespace)
+            await self._redis.incr(space.generation_key)
         except (RedisError, OSError) as exc:
-            self._debts.add(namespace)
+            space.debts += 1
             log.warning("cache not invalidated yet", namespace=namespace, error=repr(exc))
+        else:
+            if space.debts == debts:  # a debt made while this was on its way may be about a later commit
+                space.debts = 0
 
     async def stats(self) -> dict[str, Any]:
         """`{hits, misses, hit_ratio, namespaces: {name: {hits, misses, hit_ratio}}}` of the namespaces used here.
 
-        Summed over all processes since the cache was last emptied; others' numbers are up to 5 s of traffic late.
+        Since the cache was last emptied, over all processes; what another one counted since its last miss is missing.
         """
-        await self._save_counts()
-        namespaces = {name: await self._counts(name) for name in sorted(self._namespaces)}
-        totals = Counter[str]()
-        for counts in namespaces.values():
-            totals.update(counts)
-        return {
-            **_with_ratio(totals),
-            "namespaces": {name: _with_ratio(counts) for name, counts in namespaces.items()},
-        }
+        counts = {name: await self._counts(space) for name, space in sorted(self._namespaces.items())}
+        total = sum(counts.values(), Counter[str]())
+        return {**_with_ratio(total), "namespaces": {name: _with_ratio(each) for name, each in counts.items()}}
 
-    async def _look_up(self, namespace: str, place: str) -> _Found:
-        if namespace in self._debts:
-            await self.invalidate(namespace)
-            if namespace in self._debts:
-                return _Found(None, None)
-        script = _LOOK_UP.format(namespace=namespace)
-        sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
-        keys = (_generation_key(namespace), _answer_key(namespace, place, b"").decode())
+    def _namespace(self, name: str) -> "_Namespace":
+        if name not in self._namespaces:
+            self._namespaces[name] = _Namespace(name)
+        return self._namespaces[name]
+
+    async def _look_up(self, space: "_Namespace", place: str) -> tuple[bytes | None, bytes | None]:
+        """The generation, None when Redis does not answer, and the answer stored under it, None when there is none."""
+        if space.debts:
+            await self.invalidate(space.name)
+            if space.debts:
+                return None, None
         try:
             try:
-                return _Found(*await self._redis.evalsha(sha, len(keys), *keys))
+                found = await self._redis.evalsha(space.sha, 2, space.generation_key, place)
             except NoScriptError:
-                await self._redis.incr(_generation_key(namespace))
-                await self._redis.script_load(script)
-                return _Found(*await self._redis.evalsha(sha, len(keys), *keys))
+                await self._redis.incr(space.generation_key)
+                await self._redis.script_load(space.script)
+                found = await self._redis.evalsha(space.sha, 2, space.generation_key, place)
         except (RedisError, OSError):
-            return _Found(None, None)
+            return None, None
+        return found[0], found[1]
 
-    async def _store(self, namespace: str, place: str, generation: bytes, answer: bytes, ttl: float) -> None:
-        if len(answer) > MAX_BYTES:
-            return
-        milliseconds = int(ttl * 1000 * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311 - spreads expiry
+    async def _store(self, space: "_Namespace", place: str, answer: bytes, ttl: float) -> None:
+        """Store the answer, and with the same round trip add what this process counted to the sum of all."""
+        unsaved, space.unsaved = space.unsaved, Counter()
         try:
-            await self._redis.set(_answer_key(namespace, place, generation), answer, px=milliseconds)
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                if len(answer) <= MAX_BYTES:
+                    spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - so that not all expire at once
+                    pipeline.set(place, answer, px=int(ttl * 1000 * spread))
+                for outcome, number in unsaved.items():
+                    pipeline.hincrby(space.counts_key, outcome, number)
+                await pipeline.execute()
         except (RedisError, OSError) as exc:
-            log.warning("answer not cached", namespace=namespace, error=repr(exc))
+            space.unsaved += unsaved
+            log.warning("answer not cached", namespace=space.name, error=repr(exc))
 
-    # ---------------------------------------------------------------------------------------- counting
+    async def _counts(self, space: "_Namespace") -> Counter[str]:
+        try:
+            saved = await self._redis.hgetall(space.counts_key)
+        except (RedisError, OSError):
+            saved = {}
+        return space.unsaved + Counter({outcome.decode(): int(number) for outcome, number in saved.items()})
 
-    def _count(self, namespace: str, outcome: str) -> None:
-        _REQUESTS.labels(namespace, outcome.removesuffix("s")).inc()
+
+class _Namespace:
+    """What a process knows of one namespace. The braces keep its keys on one node of a Redis Cluster."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.prefix = f"nexus:{{{name}}}:cache:"
+        self.generation_key = f"{self.prefix}generation"
+        self.counts_key = f"{self.prefix}counts"
+        self.script = _LOOK_UP.replace("NAMESPACE", name)
+        self.sha = hashlib.sha1(self.script.encode(), usedforsecurity=False).hexdigest()
+        self.flights: dict[str, asyncio.Future[bytes]] = {}
+        self.debts = 0
+        self.unsaved = Counter[str]()
+        self._metrics = {outcome: _READS.labels(name, outcome) for outcome in ("hits", "misses", "bypasses")}
+
+    def count(self, outcome: str) -> None:
+        self._metrics[outcome].inc()
+        self.unsaved[outcome] += 1
+
+
+def _with_ratio(counts: Counter[str]) -> dict[str, float]:
+    hits, misses = counts["hits"], counts["misses"]
+    return {"hits": hits, "misses": misses, "hit_ratio": round(hits / (hits + misses), 4) if hits else 0.0}

@@ -1,4 +1,4 @@
-"""An answer that stands in for the route's own: a stored one (`idempotency.py`), or "you have it already" (`conditional.py`).
+"""An answer in place of the route's own: a stored one (`idempotency.py`), or "you have it already" (`conditional.py`).
 
 Raised like a problem, so the transaction rolls back and the route stops; `problems.install` maps it to its response.
 """

@@ -2,11 +2,11 @@
 
     async def book(new: NewBooking, guest: VerifiedUser, session: SessionDep, once: Once) -> BookingOut:
         booking = await service.book(session, guest.user_id, new)
-        return once.keep(201, BookingOut.model_validate(booking), headers={"Location": f"/api/v1/bookings/{booking.id}"})
+        return once.keep(201, BookingOut.model_validate(booking), headers={"Location": f"/bookings/{booking.id}"})
 
-The answer is stored in the business transaction, so both happened or neither did. Only answers that were `keep`-ed are
-stored: after an error the client may try again with the same key. A route that must commit before it calls somebody else
-takes `OnceAcross` instead. Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+The answer is stored in the business transaction, so both happened or neither did. Only answers that were kept are stored:
+after an error the client may try again with the same key. A route that must commit before it calls somebody else takes
+`OnceAcross` instead. Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
 import hashlib
@@ -162,18 +162,20 @@ class IdempotencyAcross(Idempotency):
             payment = await service.await_checkout(session, payment.id, checkout)
             return await once.finish(session, 201, PaymentOut.model_validate(payment))
 
-    A retry meanwhile gets 409. If the route raises, the key is free again at once; if its process dies, after `LEASE`: so
-    what the first transaction wrote must be found again by its own unique row, not by this key.
+    A retry meanwhile gets 409. If the route raises, the key is free again at once; if its process dies, after `LEASE`. A
+    retry then runs the route again, so the first transaction must find what it wrote the last time by a row of its own.
     """
 
     def __init__(self, response: Response, attempt: Attempt) -> None:
         super().__init__(response)
         self._attempt = attempt
+        self.begun = False
 
     async def begin(self, session: AsyncSession) -> None:
         """First thing in the first transaction."""
         await self._attempt.claim(session)
         await self._attempt.record(session, None)
+        self.begun = True
 
     async def finish(
         self, session: AsyncSession, status: int, model: ModelT, *, headers: Mapping[str, str] | None = None
@@ -219,14 +221,14 @@ async def once(attempt: AttemptDep, session: SessionDep, response: Response) -> 
 
 
 async def once_across(attempt: AttemptDep, work: UnitOfWork, response: Response) -> AsyncIterator[IdempotencyAcross]:
-    """Gives the key back when the route fails between its transactions."""
+    """Gives the key back when the route fails after it began."""
+    idempotency = IdempotencyAcross(response, attempt)
     try:
-        yield IdempotencyAcross(response, attempt)
-    except (EarlyAnswer, IdempotencyInProgress, IdempotencyKeyReused):
-        raise  # somebody else's key
+        yield idempotency
     except Exception:
-        async with work() as session:
-            await attempt.forget(session)
+        if idempotency.begun:
+            async with work() as session:
+                await attempt.forget(session)
         raise
 
 

@@ -54,6 +54,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from nexus_kit.db import Database
 from nexus_kit.outbox import OUTBOX, document
+from nexus_kit.tokens import mint_service_token
 
 PUBLIC_URL = "https://nexus.test"
 INTERNAL_SECRET = "a-secret-that-only-these-tests-know"  # noqa: S105
@@ -299,16 +300,9 @@ def access_token(
     )
 
 
-def service_token(caller: str, audience: str, *, secret: str = INTERNAL_SECRET, **claims: Any) -> str:
+def service_token(caller: str, audience: str) -> str:
     """The token by which one service calls an internal route of another."""
-    now = int(time.time())
-    honest = {"iss": caller, "aud": audience, "iat": now, "exp": now + tokens.SERVICE_TOKEN_SECONDS}
-    return jwt.encode(
-        _without_none(honest | claims),
-        secret,
-        tokens.SERVICE_TOKEN_ALGORITHM,
-        headers={"typ": tokens.SERVICE_TOKEN_TYPE},
-    )
+    return mint_service_token(INTERNAL_SECRET, caller=caller, audience=audience)
 
 
 def signed_in(user_id: UUID | None = None, **how: Any) -> dict[str, str]:

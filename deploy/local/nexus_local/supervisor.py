@@ -127,6 +127,7 @@ class Supervisor:
     async def _run_once(self, child: _Child) -> int:
         log = self._folder.log(child.process.name)
         processes.rotate(log)
+        child.late = False
         try:
             child.running = await processes.start(child.process, log)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The tables of auth live in this metadata: `models.py` of each noun declares them, the migrations are compared with it."""
+"""The metadata of auth: the `models.py` of each noun declare its tables, and the migrations are compared with it."""
 
 from nexus_kit.db import service_metadata
 from nexus_kit.outbox import OUTBOX

@@ -71,7 +71,5 @@ async def hash_password(password: str) -> str:
 
 async def verify_password(password: str, stored: str | None) -> bool:
     """Whether it matches. Without a stored hash it takes the same time, and does not."""
-    matches = await to_thread.run_sync(
-        _hasher.verify, normalised(password), stored or _NOBODYS_HASH, limiter=_limiter
-    )
+    matches = await to_thread.run_sync(_hasher.verify, normalised(password), stored or _NOBODYS_HASH, limiter=_limiter)
     return matches and stored is not None

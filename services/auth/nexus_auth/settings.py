@@ -10,5 +10,5 @@ class Settings(ServiceSettings):
     signing_key: SecretStr = Field(description="PEM of the P-256 private key that signs access tokens.")
     published_keys: str = Field(
         default="",
-        description="PEMs, one after the other, of public keys that are published but do not sign: the next, the former.",
+        description="PEMs, one after the other, of public keys that are published but do not sign.",
     )

@@ -1,6 +1,6 @@
 """The tables' common ground: every model of this service derives from `Base`.
 
-Alembic compares its metadata with the database; `constraints.py` names what the database may refuse.
+Alembic compares its metadata with the database.
 """
 
 from enum import StrEnum

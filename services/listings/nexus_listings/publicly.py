@@ -3,21 +3,23 @@
 The public routes answer with `Public`; `forget_pages` is called by whatever changes what they show.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from nexus_kit.cache import Cache
 from nexus_kit.conditional import Conditional
 from nexus_kit.db import after_commit
-from pydantic import BaseModel
+from nexus_kit.schemas import Resource
+from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-NAMESPACE = "listings"
+NAMESPACES = ("categories", "listings", "search")
 SECONDS = 60
-"""A stored answer is never stale, so it may live long: this only bounds what nobody asks for any more."""
+"""How long an answer may be used. Not what keeps it true: that is `forget_pages`, unless a crash comes in between."""
 
 # The gateway may repeat an anonymous answer for a second; a browser asks each time, and mostly hears 304.
 _HEADERS = {"Cache-Control": "public, max-age=0, s-maxage=1", "Vary": "Accept-Encoding"}
@@ -30,7 +32,7 @@ async def public_cache(app: FastAPI) -> AsyncIterator[None]:
     app.state.cache = cache
 
     async def forget() -> None:
-        await cache.invalidate(NAMESPACE)
+        await asyncio.gather(*(cache.invalidate(namespace) for namespace in NAMESPACES))
 
     app.state.runtime.database.sessions.configure(info={"forget_pages": forget})
     yield
@@ -61,7 +63,9 @@ class Public:
         self._cache = cache
         self._conditions = conditions
 
-    async def answer(self, key: str, compute: Callable[[], Awaitable[BaseModel | None]]) -> Response | None:
+    async def answer(
+        self, namespace: str, key: str, compute: Callable[[], Awaitable[BaseModel | None]]
+    ) -> Response | None:
         """The stored bytes with their ETag, or 304; None if there is nothing public. A hit builds no model.
 
         A model with a `version` has that for its ETag, as If-Match will want it; any other is known by its content.
@@ -78,7 +82,7 @@ class Public:
             return (blake2b(body, digest_size=8).digest() if version is None else version.to_bytes(8)) + body
 
         try:
-            stored = await self._cache.get_or_compute(NAMESPACE, key, SECONDS, render)
+            stored = await self._cache.get_or_compute(namespace, key, SECONDS, render)
         except _Nothing:
             return None
         response = Response(stored[8:], media_type="application/json", headers=_HEADERS)
@@ -88,3 +92,28 @@ class Public:
 
 
 PublicDep = Annotated[Public, Depends()]
+
+
+# ---------------------------------------------------------------------------------------- its numbers
+
+router = APIRouter(prefix="/cache", tags=["cache"])
+
+
+class Usage(Resource):
+    """How often the cache had the answer."""
+
+    hits: int = Field(examples=[970])
+    misses: int = Field(examples=[30])
+    hit_ratio: float = Field(description="hits / (hits + misses), or 0 before the first read.", examples=[0.97])
+
+
+class CacheMetrics(Usage):
+    """Of this suite's own cache, since it was last emptied."""
+
+    namespaces: dict[str, Usage] = Field(description="The same by what is asked for: categories, listings, search.")
+
+
+@router.get("/metrics", summary="How well the cache works")
+async def metrics(cache: CacheDep) -> CacheMetrics:
+    """Summed over all processes; a few seconds late."""
+    return CacheMetrics.model_validate(await cache.stats())

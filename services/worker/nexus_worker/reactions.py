@@ -72,7 +72,7 @@ IGNORED: dict[type[Event], str] = {
 
 
 class UnknownReaction(LookupError):
-    """The message was made by another version of this table."""
+    """The message was made by another version of this table: during a deployment, a newer process will take it."""
 
 
 def reaction_to(event: Event, name: str) -> Reaction:

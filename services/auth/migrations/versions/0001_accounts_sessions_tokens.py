@@ -56,7 +56,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_sessions"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_sessions_user_id_users", ondelete="CASCADE"),
     )
-    op.create_index("ix_sessions_user_id_id", "sessions", ["user_id", "id"], postgresql_where=sa.text("ended_at IS NULL"))
+    op.create_index(
+        "ix_sessions_user_id_id", "sessions", ["user_id", "id"], postgresql_where=sa.text("ended_at IS NULL")
+    )
     op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"])
     op.create_table(
         "one_time_tokens",

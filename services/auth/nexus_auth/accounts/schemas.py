@@ -1,4 +1,4 @@
-"""The wire shapes of accounts. An address is normalised here once, so that nobody behind this file sees two spellings."""
+"""The wire shapes of accounts. An address is normalised here once, so nobody behind this file sees two spellings."""
 
 from typing import Annotated
 from uuid import UUID

@@ -99,7 +99,7 @@ async def read(session: AsyncSession, user_id: UUID, *, to_change: bool = False)
     statement = select(User).where(User.id == user_id, User.deleted_at.is_(None))
     user = await session.scalar(statement.with_for_update(key_share=True) if to_change else statement)
     if user is None:
-        raise NotFound()
+        raise NotFound
     return user
 
 
@@ -114,7 +114,7 @@ async def rename(session: AsyncSession, user: User, full_name: str) -> None:
 
 
 async def erase(session: AsyncSession, user_id: UUID) -> None:
-    """Close the account for good: its personal data is gone with this transaction, and so is the right to the address."""
+    """Close the account for good: its personal data is gone with this transaction, and its address is free again."""
     user = await read(session, user_id, to_change=True)
     await sessions.end(session, user.id)
     await session.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user.id))

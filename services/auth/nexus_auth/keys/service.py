@@ -88,4 +88,3 @@ def _coordinate(number: int) -> str:
 
 def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-

@@ -45,7 +45,10 @@ class Session(Base):
     """One signed-in device. A row outlives its end until `expires_at`, so that a late refresh is told what happened."""
 
     __tablename__ = "sessions"
-    __table_args__ = (Index(None, "user_id", "id", postgresql_where=text("ended_at IS NULL")), Index(None, "expires_at"))
+    __table_args__ = (
+        Index(None, "user_id", "id", postgresql_where=text("ended_at IS NULL")),
+        Index(None, "expires_at"),
+    )
 
     id: Mapped[Uuid7Pk]
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

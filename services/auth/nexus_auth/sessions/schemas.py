@@ -30,7 +30,8 @@ class TokenPair(Resource):
     """What a signed-in client holds."""
 
     access_token: str = Field(
-        description="For `Authorization: Bearer …`. A JWT (RFC 9068); treat it as opaque.", examples=["eyJhbGciOiJFUzI1NiIs…"]
+        description="For `Authorization: Bearer …`. A JWT (RFC 9068); treat it as opaque.",
+        examples=["eyJhbGciOiJFUzI1NiIs…"],
     )
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme
     expires_in: int = Field(default=ACCESS_TOKEN_SECONDS, description="Seconds until the access token expires.")
@@ -47,5 +48,7 @@ class SessionOut(Resource):
     created_at: UtcDateTime = Field(description="When somebody signed in.")
     last_used_at: UtcDateTime = Field(description="When its tokens were last refreshed.")
     ip: str | None = Field(description="Place: the address it was last used from.", examples=["196.188.0.10"])
-    user_agent: str | None = Field(description="Agent: what it was last used with.", examples=["NexusApp/2.1 (Android 16)"])
+    user_agent: str | None = Field(
+        description="Agent: what it was last used with.", examples=["NexusApp/2.1 (Android 16)"]
+    )
     current: bool = Field(description="The session of the access token that asks.")

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexus_auth import passwords
 from nexus_auth.accounts.models import User
 from nexus_auth.keys.service import KeyRing
+from nexus_auth.refresh_tokens import RefreshToken
 from nexus_auth.sessions.models import IDLE, Device, Move, Session
-from nexus_auth.sessions.refresh_tokens import RefreshToken
 from nexus_auth.sessions.schemas import Credentials, TokenPair
 
 
@@ -35,15 +35,17 @@ async def login(work: UnitOfWork, keys: KeyRing, given: Credentials, device: Dev
     Two transactions, so that no connection is held while the password is hashed in between.
     """
     async with work() as session:
-        known = (await session.execute(select(User.id, User.password_hash).where(User.email == given.email))).one_or_none()
+        known = (
+            await session.execute(select(User.id, User.password_hash).where(User.email == given.email))
+        ).one_or_none()
     if not await passwords.verify_password(given.password, known and known.password_hash) or known is None:
-        raise InvalidCredentials()
+        raise InvalidCredentials
     async with work() as session:
         # Locked and compared again: a reset that ends every session must not overlook one that is just beginning.
         same = (User.id == known.id, User.password_hash == known.password_hash)
         user = await session.scalar(select(User).where(*same).with_for_update(key_share=True))
         if user is None:
-            raise InvalidCredentials()
+            raise InvalidCredentials
         begun = Session(user_id=user.id, expires_at=func.now() + cast(IDLE, Interval), **device._asdict())
         session.add(begun)
         await session.flush()
@@ -58,7 +60,7 @@ async def refresh(work: UnitOfWork, keys: KeyRing, token: str, device: Device) -
     async with work() as session:
         pair = await _advance(session, keys, token, device)
     if pair is None:
-        raise SessionRevoked()
+        raise SessionRevoked
     return pair
 
 
@@ -66,10 +68,10 @@ async def _advance(session: AsyncSession, keys: KeyRing, token: str, device: Dev
     """One move of the session, under its row lock; None when that is its end, or it had ended before."""
     claimed = RefreshToken.read(token)
     if claimed is None:
-        raise InvalidRefreshToken()
+        raise InvalidRefreshToken
     row = (await session.execute(_with_user(claimed.session_id))).one_or_none()
     if row is None or not claimed.sealed_with(row.Session.refresh_key) or claimed.counter > row.Session.refresh_counter:
-        raise InvalidRefreshToken()
+        raise InvalidRefreshToken
     current, user = row.Session, row.User
     if not row.live:
         return None
@@ -103,7 +105,7 @@ async def end(session: AsyncSession, user_id: UUID, *, only: UUID | None = None,
 async def revoke(session: AsyncSession, user_id: UUID, session_id: UUID) -> None:
     """End one session of this user. Raises `NotFound` for anybody else's, and for one that has ended."""
     if not await end(session, user_id, only=session_id):
-        raise NotFound()
+        raise NotFound
 
 
 async def forget_expired(session: AsyncSession) -> None:
@@ -111,12 +113,14 @@ async def forget_expired(session: AsyncSession) -> None:
     await session.execute(delete(Session).where(Session.expires_at < func.now()))
 
 
-def live_sessions(user_id: UUID) -> Select[tuple[Session]]:
+def live_sessions(user_id: UUID) -> Select[Session]:
     """The user's sessions that have neither ended nor expired."""
-    return select(Session).where(Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > func.now())
+    return select(Session).where(
+        Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > func.now()
+    )
 
 
-def _with_user(session_id: UUID) -> Select[tuple[Session, User, bool]]:
+def _with_user(session_id: UUID) -> Select[Session, User, bool]:
     live = (Session.ended_at.is_(None) & (Session.expires_at > func.now())).label("live")
     joined = select(Session, User, live).join(User, User.id == Session.user_id).where(Session.id == session_id)
     return joined.with_for_update(of=Session)
@@ -130,8 +134,6 @@ async def _end(session: AsyncSession, ending: Session) -> None:
 
 def _pair(keys: KeyRing, user: User, current: Session) -> TokenPair:
     return TokenPair(
-        access_token=keys.access_token(
-            user.id, current.id, roles=user.granted(), email_verified=user.email_verified
-        ),
+        access_token=keys.access_token(user.id, current.id, roles=user.granted(), email_verified=user.email_verified),
         refresh_token=RefreshToken.issue(current.id, current.refresh_counter, current.refresh_key),
     )

@@ -15,5 +15,7 @@ class MintToken(Body):
 class MintedToken(Resource):
     """The only time the token itself is seen outside the mail."""
 
-    token: str = Field(description="43 characters of base64url.", examples=["gq3pAa8gG8b2Qf0mE0K5m0bqSZr8o3b7qE0mY6T1n2c"])
+    token: str = Field(
+        description="43 characters of base64url.", examples=["gq3pAa8gG8b2Qf0mE0K5m0bqSZr8o3b7qE0mY6T1n2c"]
+    )
     expires_at: UtcDateTime

@@ -21,7 +21,7 @@ async def mint(session: AsyncSession, user_id: UUID, purpose: Purpose) -> Minted
     """A new token for this user; earlier ones stay good, since mails may overtake each other."""
     user = await session.scalar(select(User.id).where(User.id == user_id, User.deleted_at.is_(None)))
     if user is None:
-        raise NotFound()
+        raise NotFound
     token = secrets.token_urlsafe(32)
     row = OneTimeToken(
         token_hash=_digest(token),
@@ -41,11 +41,9 @@ async def consume(session: AsyncSession, token: str, purpose: Purpose) -> User:
     """
     digest = _digest(token)
     good = (OneTimeToken.token_hash == digest, OneTimeToken.purpose == purpose, OneTimeToken.expires_at > func.now())
-    user = await session.scalar(
-        select(User).join(OneTimeToken).where(*good).with_for_update(of=User, key_share=True)
-    )
+    user = await session.scalar(select(User).join(OneTimeToken).where(*good).with_for_update(of=User, key_share=True))
     if user is None:
-        raise InvalidToken()
+        raise InvalidToken
     spent = await session.scalars(
         delete(OneTimeToken)
         .where(OneTimeToken.user_id == user.id, OneTimeToken.purpose == purpose)
@@ -53,7 +51,7 @@ async def consume(session: AsyncSession, token: str, purpose: Purpose) -> User:
     )
     # Whoever waited for the lock while the same token was used finds it gone.
     if digest not in spent.all():
-        raise InvalidToken()
+        raise InvalidToken
     return user
 
 

@@ -134,12 +134,8 @@ def create_listings() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True)),
         sa.Column("words", postgresql.TSVECTOR(), sa.Computed(WORDS, persisted=True)),
-        sa.CheckConstraint(
-            "cancellation_policy IN ('flexible', 'moderate', 'strict')", name="cancellation_policy"
-        ),
-        sa.CheckConstraint(
-            "published_at IS NOT NULL OR status IN ('draft', 'archived')", name="published_at"
-        ),
+        sa.CheckConstraint("cancellation_policy IN ('flexible', 'moderate', 'strict')", name="cancellation_policy"),
+        sa.CheckConstraint("published_at IS NOT NULL OR status IN ('draft', 'archived')", name="published_at"),
         sa.CheckConstraint("status IN ('draft', 'published', 'unpublished', 'archived')", name="status"),
         sa.CheckConstraint("capacity > 0 AND units > 0", name="places"),
         sa.CheckConstraint("min_nights BETWEEN 1 AND max_nights", name="nights"),

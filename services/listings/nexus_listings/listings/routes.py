@@ -16,11 +16,19 @@ from nexus_kit.errors import (
     ValidationFailed,
     responses,
 )
-from nexus_kit.pages import CursorMismatch, InvalidCursor, PageOf
+from nexus_kit.pages import CursorMismatch, CursorsDep, InvalidCursor, PageOf, paginate
 from nexus_kit.tokens import NotAuthenticated
 
 from nexus_listings.listings import queries, service
-from nexus_listings.listings.schemas import ListingCard, ListingChanges, ListingDraft, ListingOut, MineQuery, SearchQuery
+from nexus_listings.listings.models import Listing
+from nexus_listings.listings.schemas import (
+    ListingCard,
+    ListingChanges,
+    ListingDraft,
+    ListingOut,
+    MineQuery,
+    SearchQuery,
+)
 from nexus_listings.publicly import PublicDep
 
 router = APIRouter(prefix="/listings", tags=["listings"])
@@ -35,6 +43,123 @@ ListingId = Annotated[UUID, Path(description="Id of a listing.")]
     response_model=PageOf[ListingCard],
     responses=responses(InvalidCursor, CursorMismatch, ValidationFailed),
 )
-async def search(query: Annotated[SearchQuery, Query()], public: PublicDep, user: OptionalUser, work: UnitOfWork) -> Response:
-    """Everybody sees the same pages; a token is checked if it is sent. A change is seen by every search that starts after it."""
+async def search(
+    query: Annotated[SearchQuery, Query()], public: PublicDep, _: OptionalUser, work: UnitOfWork, cursors: CursorsDep
+) -> Response | None:
+    """What passes all filters, a page at a time. Everybody sees the same; a change is seen by every search after it."""
 
+    async def page() -> PageOf[ListingCard]:
+        async with work() as session:
+            rows, next_cursor = await paginate(session, queries.search(query), query, cursors)
+            return PageOf(items=[ListingCard.model_validate(row[0]) for row in rows], next_cursor=next_cursor)
+
+    return await public.answer("search", query.model_dump_json(exclude_defaults=True), page)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Draft a listing",
+    responses=responses(NotAuthenticated, service.UnknownCategory, service.NightsInverted, ValidationFailed),
+)
+async def draft(body: ListingDraft, host: CurrentUser, session: SessionDep, response: Response) -> ListingOut:
+    """Only its host sees a draft. `publish` says what it lacks."""
+    listing = await service.draft(session, host.user_id, body)
+    response.headers["Location"] = f"/api/v1/listings/{listing.id}"
+    return _to_its_host(listing, response)
+
+
+@router.get("/mine", summary="My listings", responses=responses(NotAuthenticated, InvalidCursor, CursorMismatch))
+async def mine(
+    query: Annotated[MineQuery, Query()], host: CurrentUser, session: SessionDep, cursors: CursorsDep
+) -> PageOf[ListingOut]:
+    """The caller's own in all states, newest first."""
+    statement = queries.owned_by(host.user_id, query.status)
+    rows, next_cursor = await paginate(session, statement, query, cursors, owner=host.user_id)
+    return PageOf(items=[ListingOut.model_validate(row[0]) for row in rows], next_cursor=next_cursor)
+
+
+@router.get("/{listing_id}", summary="Read a listing", response_model=ListingOut, responses=responses(NotFound))
+async def read(
+    listing_id: ListingId,
+    public: PublicDep,
+    user: OptionalUser,
+    work: UnitOfWork,
+    conditions: Conditional,
+    response: Response,
+) -> Response | ListingOut:
+    """A published listing, or in any state the caller's own."""
+
+    async def published() -> ListingOut | None:
+        async with work() as session:
+            listing = await service.find_published(session, listing_id)
+            return listing and ListingOut.model_validate(listing)
+
+    if answer := await public.answer("listings", str(listing_id), published):
+        return answer
+    async with work() as session:
+        listing = await service.find_own(session, listing_id, user and user.user_id)
+    conditions.not_modified(response, listing.version)
+    return _to_its_host(listing, response)
+
+
+@router.patch(
+    "/{listing_id}",
+    summary="Change a listing",
+    responses=responses(
+        *(NotAuthenticated, NotFound, PreconditionFailed, PreconditionRequired, service.ListingArchived),
+        *(service.ListingIncomplete, service.UnknownCategory, service.NightsInverted, ValidationFailed),
+    ),
+)
+async def change(
+    listing_id: ListingId,
+    body: ListingChanges,
+    host: CurrentUser,
+    session: SessionDep,
+    conditions: Conditional,
+    response: Response,
+) -> ListingOut:
+    """Fields left out stay as they are. Send the ETag in `If-Match`, so that nobody's change is lost."""
+    listing = await service.change(session, listing_id, host.user_id, body, conditions)
+    return _to_its_host(listing, response)
+
+
+@router.delete(
+    "/{listing_id}", status_code=204, summary="Remove a listing", responses=responses(NotAuthenticated, NotFound)
+)
+async def archive(listing_id: ListingId, host: CurrentUser, session: SessionDep) -> None:
+    """For good; its bookings stand. Removing it again changes nothing."""
+    await service.archive(session, listing_id, host.user_id)
+
+
+@router.post(
+    "/{listing_id}/publish",
+    summary="Let guests find a listing",
+    responses=responses(NotAuthenticated, EmailNotVerified, NotFound, IllegalTransition, service.ListingIncomplete),
+)
+async def publish(listing_id: ListingId, host: VerifiedUser, session: SessionDep, response: Response) -> ListingOut:
+    """From draft or unpublished. All that is missing is said at once."""
+    return _to_its_host(await service.publish(session, listing_id, host.user_id), response)
+
+
+@router.post(
+    "/{listing_id}/unpublish",
+    summary="Hide a listing",
+    responses=responses(NotAuthenticated, NotFound, IllegalTransition),
+)
+async def unpublish(listing_id: ListingId, host: CurrentUser, session: SessionDep, response: Response) -> ListingOut:
+    """Guests can no longer find or book it; its bookings stand."""
+    return _to_its_host(await service.unpublish(session, listing_id, host.user_id), response)
+
+
+@internal.get("/{listing_id}", summary="What bookings must know of a listing", responses=responses(NotFound))
+async def read_snapshot(listing_id: ListingId, _: ServiceCaller, session: SessionDep) -> ListingSnapshot:
+    """Of a listing that is or was published; the same as its events carry."""
+    return service.snapshot(await service.find_announced(session, listing_id))
+
+
+def _to_its_host(listing: Listing, response: Response) -> ListingOut:
+    """With the ETag that the next PATCH needs, for nobody's cache."""
+    response.headers["ETag"] = etag(listing.version)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return ListingOut.model_validate(listing)

@@ -150,6 +150,8 @@ class ListingOut(Resource):
     """A listing, as its host and (once published) everybody sees it."""
 
     id: UUID
+    version: int = Field(exclude=True)
+    """Clients know it as the ETag."""
     host_id: UUID = Field(description="The user whose listing this is.")
     status: ListingStatus
     title: str = Field(examples=["Quiet house by the lake"])

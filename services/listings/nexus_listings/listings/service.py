@@ -18,12 +18,12 @@ from nexus_contracts.listings import (
     ListingUpdated,
 )
 from nexus_kit.conditional import Preconditions
-from nexus_kit.errors import Conflict, FieldError, NotFound, Unprocessable
+from nexus_kit.errors import Conflict, FieldError, NotFound, Problem, Unprocessable
 from nexus_kit.outbox import emit
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from nexus_listings.listings.models import Listing
+from nexus_listings.listings.models import IS_PUBLISHED, Listing
 from nexus_listings.listings.schemas import CURRENCY, ListingChanges, ListingDraft
 from nexus_listings.publicly import forget_pages
 
@@ -42,6 +42,13 @@ class UnknownCategory(Unprocessable):
 
 class NightsInverted(Unprocessable):
     """min_nights is above max_nights."""
+
+
+CONSTRAINTS: dict[str, type[Problem]] = {
+    "fk_listings_category_categories": UnknownCategory,
+    "ck_listings_nights": NightsInverted,
+}
+"""What a client is told when the database refuses a row."""
 
 
 async def draft(session: AsyncSession, host_id: UUID, fields: ListingDraft) -> Listing:
@@ -100,6 +107,28 @@ async def archive_all_of(session: AsyncSession, event: CloudEvent[Any]) -> None:
     theirs = select(Listing).where(Listing.host_id == deleted.user_id, Listing.status != ListingStatus.ARCHIVED)
     for listing in await session.scalars(theirs.order_by(Listing.id).with_for_update()):
         await _archive(session, listing)
+
+
+async def find_published(session: AsyncSession, listing_id: UUID) -> Listing | None:
+    """What everybody may read."""
+    found: Listing | None = await session.scalar(select(Listing).where(Listing.id == listing_id, IS_PUBLISHED))
+    return found
+
+
+async def find_own(session: AsyncSession, listing_id: UUID, host_id: UUID | None) -> Listing:
+    """The host's own in any state. Somebody else's is not found."""
+    listing = await session.get(Listing, listing_id)
+    if listing is None or listing.host_id != host_id:
+        raise NotFound()
+    return listing
+
+
+async def find_announced(session: AsyncSession, listing_id: UUID) -> Listing:
+    """A listing that other services have heard of, in any state."""
+    listing = await session.get(Listing, listing_id)
+    if listing is None or listing.published_at is None:
+        raise NotFound()
+    return listing
 
 
 def snapshot(listing: Listing) -> ListingSnapshot:

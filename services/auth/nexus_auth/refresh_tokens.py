@@ -1,4 +1,4 @@
-"""The refresh token as a string: a session and a counter, sealed with the session's own key. `service.py` opens and seals.
+"""The refresh token as a string: a session and a counter, sealed with the session's own key. `sessions` uses it.
 
 Nothing is stored per token, so the current one can be handed out again: after github.com/supabase/auth,
 internal/crypto/refresh_tokens.go. Why: docs/decisions/0008-refresh-tokens.md.

@@ -1,0 +1,17 @@
+"""The payment simulator: Chapa's HTTP API v1 on this machine, so real client code runs and no money moves.
+
+It answers `POST /v1/transaction/initialize`, `GET /v1/transaction/verify/{tx_ref}`, `POST /v1/refund/{tx_ref or
+reference}` and `GET /v1/refund/{ref_id}/verify` with Chapa's own fields, status codes and messages, shows the hosted
+page that a guest pays on, and sends signed webhooks until they are answered with a 2xx. State is one SQLite file.
+
+    NEXUS_CHAPA_SECRET_KEY=... NEXUS_CHAPA_WEBHOOK_SECRET=... \\
+    python -m nexus_local.payments --data DIR --port 8090 --webhook-url http://127.0.0.1:8003/...
+
+Tests and people steer it under `/simulator`: list, pay, fail or abandon transactions without the page, and make the
+provider misbehave (`GET`, `POST`, `DELETE /simulator/behaviour`; see `behaviour.py`).
+
+Where it knowingly differs from Chapa:
+- webhooks are repeated every 2 seconds up to 30 times (Chapa: every 10 minutes, up to 10 times);
+- refunds work in test mode, and settle at once (Chapa: live mode only, in days);
+- addresses under reserved domains such as `.example` are accepted (Chapa refuses them with `validation.email`).
+"""

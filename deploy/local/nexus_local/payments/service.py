@@ -1,0 +1,96 @@
+"""What happens to payments: a guest pays or does not, a merchant refunds. Each move and its webhooks are one write.
+
+`checkout` and `simulator` settle transactions, `chapa` makes and refunds them.
+"""
+
+import secrets
+import string
+from urllib.parse import urlencode
+
+from nexus_local.payments import wire
+from nexus_local.payments.behaviour import behaviour_of
+from nexus_local.payments.context import Context
+from nexus_local.payments.store import Delivery, JsonObject, Refund, Status, Transaction, now
+
+FEE_PER_MILLE = 35
+LETTERS = string.ascii_letters + string.digits
+OUTCOMES = {"pay": Status.SUCCESS, "fail": Status.FAILED, "abandon": Status.CANCELLED}
+"""What a guest can do on the hosted page. Closing the page leaves the transaction pending."""
+
+
+def initialize(context: Context, request: JsonObject, amount: int) -> Transaction | None:
+    """A new pending transaction over `amount` minor units, or None if its `tx_ref` was used before."""
+    created_at = now()
+    transaction = Transaction(
+        tx_ref=request["tx_ref"],
+        reference=f"AP{_random(10)}",
+        token=_random(40),
+        status=Status.PENDING,
+        amount=amount,
+        charge=(amount * FEE_PER_MILLE + 500) // 1000,
+        currency=request["currency"],
+        request=request,
+        created_at=created_at,
+        updated_at=created_at,
+    )
+    with context.store.atomic():
+        return transaction if context.store.add_transaction(transaction) else None
+
+
+def settle(context: Context, tx_ref: str, status: Status) -> bool:
+    """Move a pending transaction to `status` and tell the merchant; false if it is not pending (any more)."""
+    store = context.store
+    with store.atomic():
+        if not store.move(tx_ref, Status.PENDING, status):
+            return False
+        transaction = store.transaction("tx_ref", tx_ref)
+        assert transaction
+        if status is Status.SUCCESS:
+            _owe_webhook(context, transaction, "charge.success", "success")
+        else:
+            _owe_webhook(context, transaction, "charge.failed/cancelled", "failed/cancelled")
+        if callback_url := transaction.request.get("callback_url"):
+            _owe_callback(context, transaction, callback_url)
+    context.work.set()
+    return True
+
+
+def refund(context: Context, transaction: Transaction, amount: int, form: JsonObject) -> Refund | None:
+    """Give `amount` minor units back and tell the merchant; None if the refund's `reference` was used before."""
+    store = context.store
+    given_back = Refund(
+        ref_id=f"REF-{_random(12)}",
+        tx_ref=transaction.tx_ref,
+        amount=amount,
+        reference=form.get("reference"),
+        reason=form.get("reason"),
+        meta=form.get("meta") or {},
+        created_at=now(),
+    )
+    with store.atomic():
+        if not store.add_refund(given_back):
+            return None
+        if store.refunded(transaction.tx_ref) == transaction.amount:
+            store.move(transaction.tx_ref, Status.SUCCESS, Status.REFUNDED)
+        _owe_webhook(context, transaction, "charge.refunded", "refunded", given_back)
+    context.work.set()
+    return given_back
+
+
+def _owe_webhook(
+    context: Context, transaction: Transaction, event: str, status: str, refunded: Refund | None = None
+) -> None:
+    behaviour = behaviour_of(context)
+    body = wire.webhook(transaction, behaviour, event, status, refunded)
+    for _ in range(1 + behaviour.duplicate):
+        context.store.owe(Delivery("POST", context.settings.webhook_url, body, context.settings.attempts))
+
+
+def _owe_callback(context: Context, transaction: Transaction, url: str) -> None:
+    """Chapa calls the merchant's `callback_url` once, unsigned: a hint that proves nothing."""
+    facts = {"trx_ref": transaction.tx_ref, "ref_id": transaction.reference, "status": transaction.status}
+    context.store.owe(Delivery("GET", f"{url}{'&' if '?' in url else '?'}{urlencode(facts)}", "", max_attempts=1))
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(LETTERS) for _ in range(length))

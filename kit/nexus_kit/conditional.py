@@ -1,0 +1,66 @@
+"""Conditional requests (RFC 9110 §13): a read that is not repeated, and a write that overwrites nobody else's.
+
+async def read(listing_id: UUID, session: SessionDep, conditions: Conditional, response: Response) -> ListingOut:
+    listing = await service.get(session, listing_id)
+    conditions.not_modified(response, listing.version)
+    return ListingOut.model_validate(listing)
+"""
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Header, Response
+
+from nexus_kit.early import EarlyAnswer
+from nexus_kit.errors import PreconditionFailed, PreconditionRequired
+
+_ENTITY_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+
+
+def etag(version: int) -> str:
+    """The ETag of a resource's version."""
+    return f'"{version}"'
+
+
+class Preconditions:
+    """What the client knows already."""
+
+    def __init__(
+        self,
+        if_match: Annotated[
+            str | None,
+            Header(
+                alias="If-Match", description="The ETag that the change is based on; required to change a resource."
+            ),
+        ] = None,
+        if_none_match: Annotated[
+            str | None, Header(alias="If-None-Match", description="The ETag that the client has: 304 if it is current.")
+        ] = None,
+    ) -> None:
+        self._if_match = if_match
+        self._if_none_match = if_none_match
+
+    def not_modified(self, response: Response, version: int) -> None:
+        """Put the ETag on `response`, and end here with 304 if the client has this version."""
+        response.headers["ETag"] = etag(version)
+        if self._if_none_match is not None and _names(self._if_none_match, version):
+            headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+            raise EarlyAnswer(Response(status_code=304, headers=headers))
+
+    def must_match(self, version: int) -> None:
+        """Refuse (428, 412) to change anything but the version that the client has seen.
+
+        Check it under the row's lock. Our ETag names a version, not bytes: when a proxy that compresses has marked it as
+        weak (`W/"7"`), as nginx does, it still names that version, and refusing it would lock out every browser.
+        """
+        if self._if_match is None:
+            raise PreconditionRequired()
+        if not _names(self._if_match, version):
+            raise PreconditionFailed(headers={"ETag": etag(version)})
+
+
+Conditional = Annotated[Preconditions, Depends()]
+
+
+def _names(header: str, version: int) -> bool:
+    return header.strip() == "*" or str(version) in _ENTITY_TAG.findall(header)

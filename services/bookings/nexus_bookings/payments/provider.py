@@ -1,0 +1,175 @@
+"""The payment provider: what Nexus asks of any, as a `Protocol`, and Chapa, the first of them.
+
+`service` opens checkouts with it, `settlement` asks what became of them, `refunds` gives money back. Chapa's contract:
+https://developer.chapa.co (accept-payments, verify-payments, refund). Locally `nexus_local.payments` speaks it.
+"""
+
+import json
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import httpx
+import stamina
+from nexus_contracts.money import Money
+from nexus_kit.errors import Unprocessable, UpstreamFailed, UpstreamUnavailable
+
+
+class CurrencyNotAccepted(Unprocessable):
+    """The payment provider does not take this currency."""
+
+
+class ProviderRefused(UpstreamFailed):
+    """The payment provider understood the request, and declined it."""
+
+
+class ChargeStatus(StrEnum):
+    """What became of a checkout, in the provider's words reduced to ours."""
+
+    PENDING = "pending"
+    FAILED = "failed"
+    SUCCEEDED = "succeeded"
+    RETURNED = "returned"
+    """It had succeeded, and has been refunded or reversed."""
+
+
+@dataclass(frozen=True)
+class Payer:
+    """Who pays. Asked of auth, passed on to the provider, never stored."""
+
+    email: str
+    first_name: str
+    last_name: str
+
+
+@dataclass(frozen=True)
+class Charge:
+    """The provider's answer about one checkout."""
+
+    tx_ref: str
+    status: ChargeStatus
+    money: Money
+    reference: str
+    """The provider's own name for it."""
+
+
+class PaymentProvider(AbstractAsyncContextManager["PaymentProvider"], Protocol):
+    """All calls raise `UpstreamUnavailable` when it is not known whether they took effect."""
+
+    async def open_checkout(self, tx_ref: str, money: Money, payer: Payer, *, title: str, return_url: str) -> str:
+        """Address of a page where the payer pays. Call once per `tx_ref`. `ProviderRefused`: there will be no page."""
+
+    async def verify(self, tx_ref: str) -> Charge | None:
+        """What became of a checkout; None if the provider knows no such `tx_ref`."""
+
+    async def refund(self, charge: Charge, money: Money, *, reference: str, reason: str) -> None:
+        """Give so much of a charge back. Safe to call again with the same `reference`. `ProviderRefused`: not possible."""
+
+
+class Chapa:
+    """Chapa v1 over HTTP."""
+
+    # Together shorter than the lease of an idempotency key, which is held across `open_checkout`.
+    _TIMEOUT = httpx.Timeout(8.0, connect=2.0)
+    _CURRENCIES = ("ETB", "USD")
+    """Both have two decimal places."""
+    _STATUSES = {
+        "success": ChargeStatus.SUCCEEDED,
+        "failed": ChargeStatus.FAILED,
+        "failed/cancelled": ChargeStatus.FAILED,
+        "cancelled": ChargeStatus.FAILED,
+        "refunded": ChargeStatus.RETURNED,
+        "reversed": ChargeStatus.RETURNED,
+    }
+
+    def __init__(self, url: str, secret_key: str) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=url, timeout=self._TIMEOUT, headers={"Authorization": f"Bearer {secret_key}"}
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def open_checkout(self, tx_ref: str, money: Money, payer: Payer, *, title: str, return_url: str) -> str:
+        """POST /v1/transaction/initialize, never repeated: a second one might charge twice."""
+        order = {
+            "amount": self._decimal(money),
+            "currency": money.currency,
+            "tx_ref": tx_ref,
+            "email": payer.email,
+            "first_name": payer.first_name,
+            "last_name": payer.last_name,
+            "return_url": return_url,
+            "customization": {"title": "Nexus", "description": title},
+        }
+        data = self._data(await self._send("POST", "/v1/transaction/initialize", json=order))
+        return str(data["checkout_url"])
+
+    async def verify(self, tx_ref: str) -> Charge | None:
+        """GET /v1/transaction/verify/{tx_ref}, repeated when it fails: it only asks."""
+        async for attempt in stamina.retry_context(on=UpstreamUnavailable, attempts=3, wait_initial=0.1, wait_max=0.5):
+            with attempt:
+                answer = await self._send("GET", f"/v1/transaction/verify/{tx_ref}")
+        if answer.status_code == 404:
+            return None
+        data = self._data(answer)
+        return Charge(
+            tx_ref=str(data["tx_ref"]),
+            status=self._STATUSES.get(data["status"], ChargeStatus.PENDING),
+            money=Money(amount=self._minor_units(data["amount"]), currency=data["currency"]),
+            reference=str(data["reference"]),
+        )
+
+    async def refund(self, charge: Charge, money: Money, *, reference: str, reason: str) -> None:
+        """POST /v1/refund/{reference}. Refused may mean "done already", so a refusal is checked before it is believed."""
+        form = {"reason": reason, "amount": self._decimal(money), "reference": reference}
+        try:
+            self._data(await self._send("POST", f"/v1/refund/{charge.reference}", data=form))
+        except ProviderRefused:
+            now = await self.verify(charge.tx_ref)
+            if now is None or now.status is not ChargeStatus.RETURNED:
+                raise
+
+    async def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            answer = await self._client.request(method, path, **content)
+        except httpx.TransportError as exc:
+            raise UpstreamUnavailable("The payment provider does not answer.") from exc
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise UpstreamUnavailable("The payment provider cannot answer now.")
+        return answer
+
+    @staticmethod
+    def _data(answer: httpx.Response) -> dict[str, Any]:
+        """The `data` of a good answer, its numbers exact. Errors: `{"message": str | object, "status": "failed", "data": null}`."""
+        try:
+            body = json.loads(answer.content, parse_float=Decimal)
+        except ValueError as exc:
+            raise UpstreamFailed("The payment provider answered nonsense.") from exc
+        if answer.is_error or body.get("status") != "success":
+            raise ProviderRefused(f"The payment provider declined: {str(body.get('message'))[:200]}")
+        data: dict[str, Any] = body["data"]
+        return data
+
+    def _decimal(self, money: Money) -> str:
+        if money.currency not in self._CURRENCIES:
+            raise CurrencyNotAccepted(f"{money.currency} is not one of {', '.join(self._CURRENCIES)}.")
+        return f"{Decimal(money.amount).scaleb(-2):.2f}"
+
+    @staticmethod
+    def _minor_units(amount: Any) -> int:
+        try:
+            minor = Decimal(str(amount)).scaleb(2)
+        except InvalidOperation as exc:
+            raise UpstreamFailed("The payment provider answered with an amount that is no number.") from exc
+        if minor != minor.to_integral_value():
+            raise UpstreamFailed("The payment provider answered with a fraction of a minor unit.")
+        return int(minor)

@@ -1,0 +1,1 @@
+"""Mail: a small function per mail, and a folder of templates with the function's name."""

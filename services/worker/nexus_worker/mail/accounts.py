@@ -1,0 +1,24 @@
+"""The mails about an account. `reactions.py` names them; each has its folder in `templates/`."""
+
+from nexus_contracts.auth import EmailVerificationRequested, PasswordResetRequested, RegistrationRepeated
+
+from nexus_worker.job import Job
+from nexus_worker.mail.people import one_time_token
+from nexus_worker.mail.sending import send
+
+
+async def mail_email_verification(job: Job[EmailVerificationRequested]) -> None:
+    """Ask the owner of a new account to prove the address."""
+    token = await one_time_token(job.tools.services["auth"], job.fact.user_id, "verify_email")
+    await send(job, to=job.fact.user_id, token=token)
+
+
+async def mail_registration_repeated(job: Job[RegistrationRepeated]) -> None:
+    """Tell the owner that somebody tried to register their address again: the form itself must not say so."""
+    await send(job, to=job.fact.user_id)
+
+
+async def mail_password_reset(job: Job[PasswordResetRequested]) -> None:
+    """Send the owner what sets a new password."""
+    token = await one_time_token(job.tools.services["auth"], job.fact.user_id, "reset_password")
+    await send(job, to=job.fact.user_id, token=token)

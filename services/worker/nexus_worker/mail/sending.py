@@ -1,0 +1,77 @@
+"""From a job to a mail in the mail server's hands. Every function in `accounts.py` and `bookings.py` ends here."""
+
+import unicodedata
+from datetime import UTC, datetime
+from email import policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from nexus_kit import context
+
+from nexus_worker.failures import Permanent
+from nexus_worker.job import Job
+from nexus_worker.mail import words
+from nexus_worker.mail.people import Recipient, recipient
+
+log = structlog.get_logger(__name__)
+
+_templates = Environment(
+    loader=PackageLoader("nexus_worker", "mail/templates"),
+    autoescape=select_autoescape(("html",)),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.filters.update(money=words.money, day=words.day, moment=words.moment)
+
+
+async def send(job: Job[Any], *, to: UUID, **facts: Any) -> None:
+    """Mail the user `to` with the templates in the folder named like the reaction. The last thing a reaction does."""
+    person = await recipient(job.tools.services["auth"], to)
+    if person is None:
+        log.info("nobody to mail: the account is closed")
+        return
+    await job.tools.mailer.send(compose(job, person, **facts))
+
+
+def compose(job: Job[Any], person: Recipient, **facts: Any) -> EmailMessage:
+    """The finished message. Its Message-ID follows from event and reaction.
+
+    So if the process dies after the mail server accepted it and before the inbox row was committed, the second copy
+    carries the same Message-ID, by which mail programs and people recognise a duplicate.
+    """
+    given = {"fact": job.fact, "recipient": person, "public_url": job.tools.public_url, **facts}
+    subject, text, html = (
+        _templates.get_template(f"{job.reaction}/{part}").render(given)
+        for part in ("subject.txt", "body.txt", "body.html")
+    )
+    message = EmailMessage(policy=policy.SMTP)
+    message["From"] = job.tools.mailer.sender
+    message["To"] = _address(person)
+    message["Subject"] = one_line(subject)
+    message["Date"] = format_datetime(datetime.now(UTC))
+    message["Message-ID"] = f"<{job.event.id}.{job.reaction}@{job.tools.mailer.domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    for name, value in context.outgoing_headers().items():
+        message[name] = value
+    message.set_content(text, cte="quoted-printable")
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    return message
+
+
+def one_line(text: str) -> str:
+    """What a header may hold of a text that somebody chose: no line break, no other control character."""
+    return " ".join("".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in text).split())
+
+
+def _address(person: Recipient) -> Address:
+    try:
+        return Address(one_line(person.full_name), addr_spec=person.email)
+    except Exception as exc:
+        # The standard library raises half a dozen unrelated types here, and each quotes the address.
+        raise Permanent(f"the address of the recipient cannot be written in a header ({type(exc).__name__})") from None
