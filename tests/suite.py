@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nexus_local.secrets import Secrets, load_or_make
+
 NEXUS = Path(sys.executable).with_name("nexus")
 DEFAULT_PORTS = (8443, 8080, 8001, 8002, 8003, 8004, 8025, 1025, 8090, 5433, 6380)
 WITHOUT_LIMITS = {"NEXUS_RATE_LIMIT": "100000r/s", "NEXUS_RATE_BURST": "100000", "NEXUS_RATE_LIMITS": "off"}
@@ -31,6 +33,34 @@ class Suite:
     """One running suite."""
 
     data: Path
+    port_offset: int
+    environment: Mapping[str, str]
+
+    def start(self) -> None:
+        """`nexus up --detach`, until everything is ready; fails with what it printed."""
+        command = [
+            NEXUS,
+            "up",
+            "--detach",
+            "--no-seed",
+            "--data-dir",
+            self.data,
+            "--port-offset",
+            str(self.port_offset),
+        ]
+        started = subprocess.run(
+            command,
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        assert started.returncode == 0, started.stdout + started.stderr
+
+    def stop(self) -> None:
+        """`nexus down`."""
+        subprocess.run([NEXUS, "down", "--data-dir", self.data], check=True, capture_output=True, timeout=60)
 
     def status(self) -> dict[str, Any]:
         """What `nexus status --json` prints."""
@@ -44,6 +74,16 @@ class Suite:
     def tls(self) -> ssl.SSLContext:
         """Trust in the suite's own certificate authority."""
         return ssl.create_default_context(cafile=self.status()["ca"])
+
+    @property
+    def secrets(self) -> Secrets:
+        """What the suite made for itself."""
+        return load_or_make(self.data / "secrets.json")
+
+    def database_url(self, service: str) -> str:
+        """Where one service keeps its rows: `postgresql://…`."""
+        password, port = self.secrets.database_password(service), self.status()["postgres"]["port"]
+        return f"postgresql://nexus_{service}:{password}@127.0.0.1:{port}/nexus_{service}"
 
     def process(self, name: str) -> dict[str, Any]:
         """pid, state and restarts of one process."""
@@ -68,26 +108,15 @@ class Suite:
 
 
 @contextlib.contextmanager
-def running_suite(environment: Mapping[str, str] = WITHOUT_LIMITS, *, seed: bool = False) -> Iterator[Suite]:
+def running_suite(environment: Mapping[str, str] = WITHOUT_LIMITS) -> Iterator[Suite]:
     """`nexus up` in a folder and on ports of its own; stopped and forgotten at the end."""
     with tempfile.TemporaryDirectory(prefix="nexus-suite-") as folder:
-        suite = Suite(Path(folder) / "data")
-        command = [NEXUS, "up", "--detach", "--data-dir", suite.data, "--port-offset", str(free_offset())]
-        if not seed:
-            command.append("--no-seed")
-        started = subprocess.run(
-            command,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=START_SECONDS,
-            check=False,
-        )
+        suite = Suite(Path(folder) / "data", free_offset(), environment)
         try:
-            assert started.returncode == 0, started.stdout + started.stderr
+            suite.start()
             yield suite
         finally:
-            subprocess.run([NEXUS, "down", "--data-dir", suite.data], check=True, capture_output=True, timeout=60)
+            suite.stop()
 
 
 def free_offset() -> int:

@@ -1,16 +1,16 @@
 """Cache-aside for finished answers: bytes in Redis, never stale once a write has been answered.
 
-A service makes one `Cache` in its lifespan; reads go through `get_or_compute`, and whatever changes what a namespace shows
+A service makes one `Cache` in its lifespan. Reads go through `get_or_compute`; whatever changes what a namespace shows
 calls `invalidate` between its commit and its answer.
 
 Each namespace has a generation, a number that is part of the key of every stored answer. Invalidating adds one, so that
 all older answers are out of reach at once and leave by their TTL. A reader computes for the generation that it read
 *before* it looked at the database: if a write comes between, the answer is stored where nobody looks.
 
-- Redis away: answers are computed, and nothing waits (`disposable.py`). A bump that could not be made is a debt: this process
-  does not use the namespace before it has paid. Other processes may serve the old answer until then, at most for the TTL.
-- Redis restarted: it may have lost its last second, and a bump with it. A server that has just started knows no scripts, so
-  a namespace whose script is unknown is bumped before the script is loaded.
+- Redis away: answers are computed, and nothing waits (`disposable.py`). A bump that could not be made is a debt: this
+  process does not use the namespace before it has paid. Another may serve the old answer until then, or its TTL.
+- Redis restarted: it may have lost its last second, and a bump with it. A server that has just started knows no
+  scripts, so a namespace whose script is unknown is bumped before the script is loaded.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Cache:
     async def get_or_compute(
         self, namespace: str, key: str, ttl: float, compute: Callable[[], Awaitable[bytes]]
     ) -> bytes:
-        """The stored answer, or `compute()`, which is then stored for about `ttl` seconds. Redis never makes this raise.
+        """The stored answer, or `compute()`, then stored for about `ttl` seconds. Redis never makes this raise.
 
         Of many readers in this process who miss the same answer, one computes it for all.
         """
@@ -80,7 +80,7 @@ class Cache:
         return answer
 
     async def invalidate(self, namespace: str) -> None:
-        """No answer stored before this is used again. Call it after the commit and before answering; it never raises."""
+        """No answer stored before is used again. Call it after the commit and before answering; it never raises."""
         space = self._namespace(namespace)
         debts = space.debts
         try:
@@ -140,10 +140,10 @@ class Cache:
 
     async def _counts(self, space: "_Namespace") -> Counter[str]:
         try:
-            saved = await self._redis.hgetall(space.counts_key)
+            saved = await self._redis.hmget(space.counts_key, ["hits", "misses"])
         except (RedisError, OSError):
-            saved = {}
-        return space.unsaved + Counter({outcome.decode(): int(number) for outcome, number in saved.items()})
+            saved = [None, None]
+        return space.unsaved + Counter(hits=int(saved[0] or 0), misses=int(saved[1] or 0))
 
 
 class _Namespace:

@@ -50,11 +50,11 @@ class Preconditions:
     def must_match(self, version: int) -> None:
         """Refuse (428, 412) to change anything but the version that the client has seen.
 
-        Check it under the row's lock. Our ETag names a version, not bytes: when a proxy that compresses has marked it as
-        weak (`W/"7"`), as nginx does, it still names that version, and refusing it would lock out every browser.
+        Check it under the row's lock. Our ETag names a version, not bytes: when a proxy that compresses has marked it
+        as weak (`W/"7"`), as nginx does, it still names that version, and refusing it would lock out every browser.
         """
         if self._if_match is None:
-            raise PreconditionRequired()
+            raise PreconditionRequired
         if not _names(self._if_match, version):
             raise PreconditionFailed(headers={"ETag": etag(version)})
 

@@ -23,14 +23,16 @@ class DisposableRedis(Redis):
 
     @classmethod
     def connect(cls, url: str) -> Self:
-        """One quick retry, since a restarted server leaves dead connections in the pool; then it counts as a failure."""
-        return cls.from_url(
+        """Retry once, at once: a restarted server leaves dead connections in the pool. Then it is a failure."""
+        client = cls.from_url(
             url,
             max_connections=_CONNECTIONS,
             socket_timeout=0.5,
             socket_connect_timeout=0.25,
             retry=Retry(NoBackoff(), retries=1),
         )
+        assert isinstance(client, cls)
+        return client
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command, unless the server failed within the last second."""
@@ -40,7 +42,7 @@ class DisposableRedis(Redis):
                 raise RedisConnectionError("the cache failed a moment ago")
             self._closed_until = now + _PAUSE_SECONDS  # this caller tries, the others still do without
         try:
-            answer = await super().execute_command(*args, **options)
+            answer = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except (RedisConnectionError, RedisTimeoutError):
             self._closed_until = time.monotonic() + _PAUSE_SECONDS
             raise

@@ -4,9 +4,9 @@
         booking = await service.book(session, guest.user_id, new)
         return once.keep(201, BookingOut.model_validate(booking), headers={"Location": f"/bookings/{booking.id}"})
 
-The answer is stored in the business transaction, so both happened or neither did. Only answers that were kept are stored:
-after an error the client may try again with the same key. A route that must commit before it calls somebody else takes
-`OnceAcross` instead. Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+The answer is stored in the business transaction, so both happened or neither did. Only answers that were kept are
+stored: after an error the client may try again with the same key. A route that must commit before it calls somebody
+else takes `OnceAcross` instead. Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
 import hashlib
@@ -162,8 +162,8 @@ class IdempotencyAcross(Idempotency):
             payment = await service.await_checkout(session, payment.id, checkout)
             return await once.finish(session, 201, PaymentOut.model_validate(payment))
 
-    A retry meanwhile gets 409. If the route raises, the key is free again at once; if its process dies, after `LEASE`. A
-    retry then runs the route again, so the first transaction must find what it wrote the last time by a row of its own.
+    A retry meanwhile gets 409. If the route raises, the key is free again at once; if its process dies, after `LEASE`.
+    A retry then runs the route again: its first transaction must find what it wrote the last time by a row of its own.
     """
 
     def __init__(self, response: Response, attempt: Attempt) -> None:

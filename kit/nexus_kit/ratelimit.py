@@ -1,4 +1,4 @@
-"""Rate limits: a steady rate with room for a burst, shared by all processes of a service (GCRA, the leaky bucket as a meter).
+"""Rate limits: a steady rate with room for a burst (GCRA), counted over all processes of a service.
 
     @router.post("/login", dependencies=[limit("login", per_minute=10)])
 
@@ -29,8 +29,8 @@ from nexus_kit.runtime import Runtime, RuntimeDep
 
 _DECISIONS = Counter("rate_limit_decisions_total", "Requests by outcome; `open` is Redis away.", ["limit", "decision"])
 
-# Stored is the time at which the bucket will have run empty, in microseconds of the server's clock. Answers whether this
-# request fits, how many more would, and the microseconds until: there is room for one (refused), all is free (granted).
+# Stored is the time at which the bucket will have run empty, in microseconds of the server's clock. Answers whether
+# this request fits, how many more would, and the microseconds until there is room for one (if refused) or for `burst`.
 _SPEND = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]

@@ -49,7 +49,7 @@ from fastapi import FastAPI
 from jose import jwt
 from nexus_contracts import access_token as tokens
 from nexus_contracts.envelope import CloudEvent, parse
-from sqlalchemy import URL, make_url, select, text
+from sqlalchemy import URL, MetaData, make_url, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from nexus_kit.db import Database
@@ -103,14 +103,23 @@ class Service:
 
 @asynccontextmanager
 async def running_service(
-    name: str, build: Callable[[], FastAPI], servers: Servers, *, extensions: Sequence[str] = (), **environment: str
+    name: str,
+    build: Callable[[], FastAPI],
+    servers: Servers,
+    *,
+    extensions: Sequence[str] = (),
+    tables: MetaData | None = None,
+    **environment: str,
 ) -> AsyncIterator[Service]:
     """Migrate a new database `nexus_<name>`, build the app from the environment alone, and run its lifespan.
 
-    `extensions` are those that only a superuser may create, as the operator does before the first migration.
+    `extensions` are those that only a superuser may create, as the operator does before the first migration. An app
+    without migrations names its `tables` instead.
     """
-    alembic_ini = Path(inspect.getfile(build)).parents[1] / "alembic.ini"
+    alembic_ini = None if tables else Path(inspect.getfile(build)).parents[1] / "alembic.ini"
     url = await create_database(servers.postgres_admin_url, f"nexus_{name}", alembic_ini, extensions=extensions)
+    if tables:
+        await _create(url, tables)
     first = next(_redis_databases)
     cache_url, events_url = f"{servers.redis_url}/{first}", f"{servers.redis_url}/{first + 1}"
     with _environment(
@@ -200,6 +209,13 @@ async def _migrate(url: str, alembic_ini: Path | str) -> None:
     output, _ = await job.communicate()
     if job.returncode:
         raise RuntimeError(f"migrations of {alembic_ini} failed:\n{output.decode()}")
+
+
+async def _create(url: str, tables: MetaData) -> None:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(tables.create_all)
+    await engine.dispose()
 
 
 async def truncate(database: Database, *, keep: Sequence[str] = ()) -> None:

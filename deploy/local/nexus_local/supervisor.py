@@ -72,8 +72,9 @@ class Supervisor:
                 self._kill(child)
         self._stopping.set()
 
-    async def run(self, when_ready: Callable[[], None]) -> None:
-        """Run until `stop`. Raises a group of `Failed` if anything does not start; all is stopped then, too."""
+    async def run(self, when_ready: Callable[[], None]) -> list[Failed]:
+        """Run until `stop`, or until something does not start: that is returned. All is stopped in either case."""
+        failures: list[Failed] = []
         self._phase("starting")
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -82,11 +83,14 @@ class Supervisor:
                 await self._stopping.wait()
                 for task in work:
                     task.cancel()
+        except* Failed as failed:
+            failures += [each for each in failed.exceptions if isinstance(each, Failed)]
         finally:
             self._phase("stopping")
             await asyncio.gather(*(self._stop_one(child) for child in self._children.values()))
             self._state.supervisor = None
             self._phase("stopped")
+        return failures
 
     async def _announce(self, when_ready: Callable[[], None]) -> None:
         for child in self._children.values():
@@ -187,11 +191,17 @@ class Supervisor:
             child.record.identity = Identity.of(alive.pid) if alive else None
         except psutil.NoSuchProcess:
             child.record.identity = None
-        self._folder.write_state(self._state)
+        self._save()
 
     def _phase(self, phase: str) -> None:
         self._state.phase = phase
-        self._folder.write_state(self._state)
+        self._save()
+
+    def _save(self) -> None:
+        try:
+            self._folder.write_state(self._state)
+        except OSError as error:  # a full disk must not end what still runs
+            self._report.note(f"the state could not be written: {error}")
 
 
 def _how_it_ended(child: _Child, code: int) -> str:

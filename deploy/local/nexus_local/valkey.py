@@ -3,6 +3,7 @@
 One server, two databases: 0 is the cache, 1 carries the streams and the worker's queue, so the whole server is durable.
 """
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,19 +19,22 @@ def binary() -> Path:
 def command(data: Path, port: int, password: str) -> list[str]:
     """The server in the foreground, on loopback only, appending every write to disk once a second.
 
-    `noeviction` because an evicted stream entry is a lost fact; cached pages carry their own expiry.
+    Writes its configuration into `data`, because anybody may read a command line. `noeviction` because an evicted
+    stream entry is a lost fact; cached pages carry their own expiry.
     """
-    data.mkdir(parents=True, exist_ok=True)
     options = {
         "bind": "127.0.0.1",
         "port": str(port),
         "requirepass": password,
-        "dir": str(data),
+        "dir": f'"{data}"',
         "appendonly": "yes",
         "appendfsync": "everysec",
         "maxmemory-policy": "noeviction",
-        "save": "",
+        "save": '""',
         "daemonize": "no",
     }
-    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-    return [str(binary()), *flags]
+    data.mkdir(parents=True, exist_ok=True)
+    configuration = data / "valkey.conf"
+    with os.fdopen(os.open(configuration, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.writelines(f"{name} {value}\n" for name, value in options.items())
+    return [str(binary()), str(configuration)]

@@ -29,7 +29,11 @@ class Neighbours:
             settings=settings,
             auth=ServiceClient(settings.auth_url, caller="bookings", audience="auth", secret=secret),
             listings=ServiceClient(settings.listings_url, caller="bookings", audience="listings", secret=secret),
-            payments=Chapa(settings.chapa_url, settings.chapa_secret_key.get_secret_value()),
+            payments=Chapa(
+                settings.chapa_url,
+                settings.chapa_secret_key.get_secret_value(),
+                timeout=settings.chapa_timeout_seconds,
+            ),
         )
 
     @asynccontextmanager

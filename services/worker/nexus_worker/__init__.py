@@ -1,1 +1,1 @@
-"""The worker: the only consumer of the event streams. `reactions.py` says what happens when; the rest makes it happen."""
+"""The worker: the only consumer of the event streams. `reactions.py` says what happens when, the rest does it."""

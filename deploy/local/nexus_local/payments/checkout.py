@@ -7,9 +7,8 @@ import base64
 import hashlib
 from html import escape
 from pathlib import Path
-from urllib.parse import parse_qs
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from nexus_local.payments import service, wire
@@ -58,14 +57,11 @@ async def show(context: ContextDep, token: str) -> HTMLResponse:
     return _page(f"Pay {title}", body + _actions(transaction, back), back)
 
 
-@router.post("/checkout/payment/{token}")
-async def choose(context: ContextDep, token: str, request: Request) -> RedirectResponse:
+@router.post("/checkout/payment/{token}/{outcome}")
+async def choose(context: ContextDep, token: str, outcome: service.Outcome) -> RedirectResponse:
     """A button was pressed. Pressing twice changes nothing."""
     transaction = _transaction(context, token)
-    choice = parse_qs((await request.body()).decode()).get("outcome", [""])[0]
-    if choice not in service.OUTCOMES:
-        raise HTTPException(400, "no such button")
-    service.settle(context, transaction.tx_ref, service.OUTCOMES[choice])
+    service.settle(context, transaction.tx_ref, outcome)
     return RedirectResponse(transaction.request.get("return_url") or f"/checkout/payment/{token}", 303)
 
 
@@ -78,8 +74,9 @@ def _transaction(context: Context, token: str) -> Transaction:
 
 def _actions(transaction: Transaction, back: str | None) -> str:
     if transaction.status is Status.PENDING:
-        return """<form method="post"><button name="outcome" value="pay">Pay</button>
-<button name="outcome" value="fail">Fail</button><button name="outcome" value="abandon">Abandon</button></form>"""
+        page = f"/checkout/payment/{transaction.token}"
+        return f"""<form method="post" action="{page}/pay"><button class="pay">Pay</button>
+<button formaction="{page}/fail">Fail</button><button formaction="{page}/abandon">Abandon</button></form>"""
     link = f' <a href="{escape(back)}">Back to the merchant</a>' if back else ""
     return f"<p>{ENDINGS[transaction.status]}{link}</p>"
 

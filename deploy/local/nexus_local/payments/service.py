@@ -5,6 +5,7 @@
 
 import secrets
 import string
+from typing import Literal
 from urllib.parse import urlencode
 
 from nexus_local.payments import wire
@@ -14,8 +15,9 @@ from nexus_local.payments.store import Delivery, JsonObject, Refund, Status, Tra
 
 FEE_PER_MILLE = 35
 LETTERS = string.ascii_letters + string.digits
-OUTCOMES = {"pay": Status.SUCCESS, "fail": Status.FAILED, "abandon": Status.CANCELLED}
-"""What a guest can do on the hosted page. Closing the page leaves the transaction pending."""
+Outcome = Literal["pay", "fail", "abandon"]
+"""What a guest can do on the hosted page. Closing it leaves the transaction pending."""
+STATUS_AFTER: dict[Outcome, Status] = {"pay": Status.SUCCESS, "fail": Status.FAILED, "abandon": Status.CANCELLED}
 
 
 def initialize(context: Context, request: JsonObject, amount: int) -> Transaction | None:
@@ -37,9 +39,9 @@ def initialize(context: Context, request: JsonObject, amount: int) -> Transactio
         return transaction if context.store.add_transaction(transaction) else None
 
 
-def settle(context: Context, tx_ref: str, status: Status) -> bool:
-    """Move a pending transaction to `status` and tell the merchant; false if it is not pending (any more)."""
-    store = context.store
+def settle(context: Context, tx_ref: str, outcome: Outcome) -> bool:
+    """End a pending transaction and tell the merchant; false if it is not pending (any more)."""
+    store, status = context.store, STATUS_AFTER[outcome]
     with store.atomic():
         if not store.move(tx_ref, Status.PENDING, status):
             return False

@@ -3,9 +3,7 @@
 Tests and people at the keyboard use them; Chapa has nothing like it.
 """
 
-from typing import Annotated, Literal
-
-from fastapi import APIRouter, HTTPException, Path
+from fastapi import APIRouter, HTTPException
 
 from nexus_local.payments import service, wire
 from nexus_local.payments.behaviour import Behaviour, behaviour_of
@@ -22,13 +20,11 @@ async def list_transactions(context: ContextDep) -> list[JsonObject]:
 
 
 @router.post("/transactions/{tx_ref}/{outcome}")
-async def settle(
-    context: ContextDep, tx_ref: str, outcome: Annotated[Literal["pay", "fail", "abandon"], Path()]
-) -> JsonObject:
+async def settle(context: ContextDep, tx_ref: str, outcome: service.Outcome) -> JsonObject:
     """Do what the button of the hosted page does; 409 unless the transaction is pending."""
     if not context.store.transaction("tx_ref", tx_ref):
         raise HTTPException(404, "no such transaction")
-    if not service.settle(context, tx_ref, service.OUTCOMES[outcome]):
+    if not service.settle(context, tx_ref, outcome):
         raise HTTPException(409, "not pending")
     transaction = context.store.transaction("tx_ref", tx_ref)
     assert transaction

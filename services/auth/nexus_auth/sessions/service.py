@@ -1,12 +1,13 @@
 """Signing in, staying signed in, and ending sessions. Routes call it; `accounts` ends sessions through it."""
 
+from datetime import datetime
 from uuid import UUID
 
 from nexus_contracts import auth as facts
 from nexus_kit.db import UnitOfWork
 from nexus_kit.errors import NotFound, Unauthorized
 from nexus_kit.outbox import emit
-from sqlalchemy import Interval, Select, cast, delete, func, select
+from sqlalchemy import ColumnElement, Interval, Select, cast, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_auth import passwords
@@ -91,7 +92,7 @@ async def end(session: AsyncSession, user_id: UUID, *, only: UUID | None = None,
 
     Answers how many there were. Locked in the order of their ids, so that two who end the same ones cannot deadlock.
     """
-    wanted = live_sessions(user_id).order_by(Session.id).with_for_update()
+    wanted = select(Session).where(*_live(user_id)).order_by(Session.id).with_for_update()
     if only is not None:
         wanted = wanted.where(Session.id == only)
     if but is not None:
@@ -113,11 +114,14 @@ async def forget_expired(session: AsyncSession) -> None:
     await session.execute(delete(Session).where(Session.expires_at < func.now()))
 
 
-def live_sessions(user_id: UUID) -> Select[Session]:
-    """The user's sessions that have neither ended nor expired."""
-    return select(Session).where(
-        Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > func.now()
-    )
+def devices(user_id: UUID, *, current: UUID) -> Select[UUID, datetime, datetime, str | None, str | None, bool]:
+    """The columns of the user's device list, the newest first."""
+    shown = (Session.id, Session.created_at, Session.last_used_at, Session.ip, Session.user_agent)
+    return select(*shown, (Session.id == current).label("current")).where(*_live(user_id)).order_by(Session.id.desc())
+
+
+def _live(user_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    return Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > func.now()
 
 
 def _with_user(session_id: UUID) -> Select[Session, User, bool]:

@@ -6,6 +6,7 @@
 """
 
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from nexus_contracts.money import Money
@@ -51,6 +52,8 @@ class Payment(Base):
     version: Mapped[int] = mapped_column(default=1)
     """Grows with every move: the sequence of the payment's events."""
     booking_id: Mapped[UUID] = mapped_column(ForeignKey("bookings.id"), index=True)
+    guest_id: Mapped[UUID]
+    """The booking's guest, who pays."""
     tx_ref: Mapped[str] = mapped_column(String(50), unique=True)
     """Our name for it at the provider. Never used for a second checkout."""
     amount: Mapped[BigInt]
@@ -69,6 +72,8 @@ class Payment(Base):
     )
     checkout_url: Mapped[str | None]
     """Where the guest pays. None until the provider has answered."""
+    provider_reference: Mapped[str | None]
+    """The provider's name for the charge, once there is one: refunds go by it."""
     failure: Mapped[str | None]
     """Why it failed, for the log and the operator."""
     check_at: Mapped[Timestamp | None]
@@ -90,6 +95,20 @@ class Payment(Base):
     def money(self) -> Money:
         """The whole amount."""
         return Money(amount=self.amount, currency=self.currency)
+
+    def facts(self, money: Money | None = None) -> dict[str, Any]:
+        """The members that all facts of a payment share (`nexus_contracts.bookings.PaymentFact`)."""
+        return {
+            "payment_id": self.id,
+            "booking_id": self.booking_id,
+            "guest_id": self.guest_id,
+            "amount": money or self.money,
+        }
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the guest can still pay on its page."""
+        return self.status is PaymentStatus.PENDING and self.checkout_url is not None
 
 
 class RefundReason(StrEnum):

@@ -59,21 +59,19 @@ class Charge:
 class PaymentProvider(AbstractAsyncContextManager["PaymentProvider"], Protocol):
     """All calls raise `UpstreamUnavailable` when it is not known whether they took effect."""
 
-    async def open_checkout(self, tx_ref: str, money: Money, payer: Payer, *, title: str, return_url: str) -> str:
+    async def open_checkout(self, tx_ref: str, money: Money, payer: Payer, *, purpose: str, return_url: str) -> str:
         """Address of a page where the payer pays. Call once per `tx_ref`. `ProviderRefused`: there will be no page."""
 
     async def verify(self, tx_ref: str) -> Charge | None:
         """What became of a checkout; None if the provider knows no such `tx_ref`."""
 
-    async def refund(self, charge: Charge, money: Money, *, reference: str, reason: str) -> None:
-        """Give so much of a charge back. Safe to call again with the same `reference`. `ProviderRefused`: not possible."""
+    async def refund(self, payment: str, money: Money, *, reference: str, reason: str) -> None:
+        """Give so much back of a charge (`payment` is its reference). Safe to call again with the same `reference`."""
 
 
 class Chapa:
     """Chapa v1 over HTTP."""
 
-    # Together shorter than the lease of an idempotency key, which is held across `open_checkout`.
-    _TIMEOUT = httpx.Timeout(8.0, connect=2.0)
     _CURRENCIES = ("ETB", "USD")
     """Both have two decimal places."""
     _STATUSES = {
@@ -85,10 +83,9 @@ class Chapa:
         "reversed": ChargeStatus.RETURNED,
     }
 
-    def __init__(self, url: str, secret_key: str) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=url, timeout=self._TIMEOUT, headers={"Authorization": f"Bearer {secret_key}"}
-        )
+    def __init__(self, url: str, secret_key: str, *, timeout: float) -> None:
+        headers = {"Authorization": f"Bearer {secret_key}"}
+        self._client = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(timeout, connect=2.0), headers=headers)
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,7 +95,7 @@ class Chapa:
     ) -> None:
         await self._client.aclose()
 
-    async def open_checkout(self, tx_ref: str, money: Money, payer: Payer, *, title: str, return_url: str) -> str:
+    async def open_checkout(self, tx_ref: str, money: Money, payer: Payer, *, purpose: str, return_url: str) -> str:
         """POST /v1/transaction/initialize, never repeated: a second one might charge twice."""
         order = {
             "amount": self._decimal(money),
@@ -108,7 +105,7 @@ class Chapa:
             "first_name": payer.first_name,
             "last_name": payer.last_name,
             "return_url": return_url,
-            "customization": {"title": "Nexus", "description": title},
+            "customization": {"title": "Nexus", "description": purpose},
         }
         data = self._data(await self._send("POST", "/v1/transaction/initialize", json=order))
         return str(data["checkout_url"])
@@ -128,14 +125,13 @@ class Chapa:
             reference=str(data["reference"]),
         )
 
-    async def refund(self, charge: Charge, money: Money, *, reference: str, reason: str) -> None:
-        """POST /v1/refund/{reference}. Refused may mean "done already", so a refusal is checked before it is believed."""
+    async def refund(self, payment: str, money: Money, *, reference: str, reason: str) -> None:
+        """POST /v1/refund/{payment}. A refusal may mean "done already", so it is checked before it is believed."""
         form = {"reason": reason, "amount": self._decimal(money), "reference": reference}
         try:
-            self._data(await self._send("POST", f"/v1/refund/{charge.reference}", data=form))
+            self._data(await self._send("POST", f"/v1/refund/{payment}", data=form))
         except ProviderRefused:
-            now = await self.verify(charge.tx_ref)
-            if now is None or now.status is not ChargeStatus.RETURNED:
+            if (await self._send("GET", f"/v1/refund/{reference}/verify")).is_error:
                 raise
 
     async def _send(self, method: str, path: str, **content: Any) -> httpx.Response:

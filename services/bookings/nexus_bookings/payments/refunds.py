@@ -58,9 +58,9 @@ async def execute(runtime: Runtime, provider: PaymentProvider) -> None:
             claimed = await _claim(session)
         if claimed is None:
             return
-        refund, tx_ref = claimed
+        refund, charge = claimed
         try:
-            await provider.refund(tx_ref, refund.money, reference=refund.reference, reason=refund.reason)
+            await provider.refund(charge, refund.money, reference=refund.reference, reason=refund.reason)
         except Problem as problem:
             log.warning("refund failed", refund=str(refund.id), tries=refund.tries, error=problem.detail)
             continue
@@ -69,17 +69,17 @@ async def execute(runtime: Runtime, provider: PaymentProvider) -> None:
 
 
 async def _claim(session: AsyncSession) -> tuple[Refund, str] | None:
-    """The next order that is due, with its payment's name; pushed into the future, so that a crash only delays it."""
+    """The next order that is due, with its charge's name at the provider; pushed into the future, so that a crash only delays it."""
     due = select(Refund).where(Refund.done_at.is_(None), Refund.due_at <= func.now()).order_by(Refund.due_at)
     refund = await session.scalar(due.limit(1).with_for_update(skip_locked=True))
     if refund is None:
         return None
     refund.due_at = func.now() + min(_FIRST_PAUSE * 2 ** min(refund.tries, 10), _LONGEST_PAUSE)
     refund.tries += 1
-    tx_ref = await session.scalar(select(Payment.tx_ref).where(Payment.id == refund.payment_id))
+    await session.flush()
     await session.refresh(refund)
-    assert tx_ref is not None
-    return refund, tx_ref
+    payment = await session.get_one(Payment, refund.payment_id)
+    return refund, payment.provider_reference or payment.tx_ref
 
 
 async def _record(session: AsyncSession, refund_id: UUID) -> None:
@@ -89,7 +89,7 @@ async def _record(session: AsyncSession, refund_id: UUID) -> None:
         return
     payment = await session.get_one(Payment, refund.payment_id, with_for_update=True)
     payment.move(PaymentStatus.REFUNDED)
-    await emit(session, PaymentRefunded(**payment.facts(), amount=refund.money), sequence=payment.version)
+    await emit(session, PaymentRefunded(**payment.facts(refund.money)), sequence=payment.version)
 
 
 async def _paid(session: AsyncSession, booking_id: UUID) -> Payment | None:

@@ -3,13 +3,25 @@
 `service.py` writes it, `queries.py` searches it; bookings never reads it but is told by events.
 """
 
+from typing import Any
 from uuid import UUID
 
 from nexus_contracts.listings import CancellationPolicy, ListingStatus
 from nexus_contracts.money import Money
 from nexus_kit.db import BigInt, CreatedAt, Timestamp, Uuid7Pk
 from nexus_kit.errors import IllegalTransition
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Text, func, literal_column, text, true
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Computed,
+    ForeignKey,
+    Index,
+    Text,
+    func,
+    literal_column,
+    text,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, deferred, mapped_column
 
@@ -132,14 +144,16 @@ IS_PUBLISHED = Listing.status == literal_column("'published'")
 """Written out, never a parameter: only so does PostgreSQL see that the partial indexes below fit."""
 
 # One index for each filter, in the order of the newest-first page wherever the filter is an equality.
-for _filter, _columns in {
-    "newest": (Listing.published_at.desc(), Listing.id.desc()),
-    "price": (Listing.price_amount, Listing.id),
-    "category": (Listing.category, Listing.published_at.desc(), Listing.id.desc()),
-    "city": (func.fold(Listing.city), Listing.published_at.desc(), Listing.id.desc()),
-    "country": (Listing.country, Listing.published_at.desc(), Listing.id.desc()),
-    "capacity": (Listing.capacity,),
-}.items():
+_NEWEST = (Listing.published_at.desc(), Listing.id.desc())
+_FOUND_BY: dict[str, tuple[ColumnElement[Any], ...]] = {
+    "newest": _NEWEST,
+    "price": (Listing.price_amount.expression, Listing.id.expression),
+    "category": (Listing.category.expression, *_NEWEST),
+    "city": (func.fold(Listing.city), *_NEWEST),
+    "country": (Listing.country.expression, *_NEWEST),
+    "capacity": (Listing.capacity.expression,),
+}
+for _filter, _columns in _FOUND_BY.items():
     Index(f"ix_listings_published_{_filter}", *_columns, postgresql_where=IS_PUBLISHED)
 Index("ix_listings_published_words", Listing.words, postgresql_using="gin", postgresql_where=IS_PUBLISHED)
 Index("ix_listings_host_id", Listing.host_id, Listing.id.desc())

@@ -34,12 +34,12 @@ _CARD = load_only(
 )
 
 
-def search(query: SearchQuery) -> Select[tuple[Listing]]:
+def search(query: SearchQuery) -> Select[Listing]:
     """The published listings that pass every filter, in the order asked for; ties are broken by id."""
     return select(Listing).options(_CARD).where(IS_PUBLISHED, *_filters(query)).order_by(*_order(query))
 
 
-def owned_by(host_id: UUID, status: ListingStatus | None) -> Select[tuple[Listing]]:
+def owned_by(host_id: UUID, status: ListingStatus | None) -> Select[Listing]:
     """A host's listings, newest first (ids are made in the order of time)."""
     mine = select(Listing).where(Listing.host_id == host_id).order_by(Listing.id.desc())
     return mine if status is None else mine.where(Listing.status == status)

@@ -82,6 +82,7 @@ async def mine(
 @router.get("/{listing_id}", summary="Read a listing", response_model=ListingOut, responses=responses(NotFound))
 async def read(
     listing_id: ListingId,
+    *,
     public: PublicDep,
     user: OptionalUser,
     work: UnitOfWork,
@@ -93,12 +94,12 @@ async def read(
     async def published() -> ListingOut | None:
         async with work() as session:
             listing = await service.find_published(session, listing_id)
-            return listing and ListingOut.model_validate(listing)
+            return ListingOut.model_validate(listing) if listing else None
 
     if answer := await public.answer("listings", str(listing_id), published):
         return answer
     async with work() as session:
-        listing = await service.find_own(session, listing_id, user and user.user_id)
+        listing = await service.find_own(session, listing_id, user.user_id if user else None)
     conditions.not_modified(response, listing.version)
     return _to_its_host(listing, response)
 
@@ -114,6 +115,7 @@ async def read(
 async def change(
     listing_id: ListingId,
     body: ListingChanges,
+    *,
     host: CurrentUser,
     session: SessionDep,
     conditions: Conditional,

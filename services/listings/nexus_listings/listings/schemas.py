@@ -93,7 +93,7 @@ Policy = Annotated[
 
 
 class ListingChanges(Body):
-    """What a host changes. A field left out stays as it is; `null` empties it, which only a listing never published may be."""
+    """What a host changes. A field left out stays as it is; `null` empties it, as long as it was never published."""
 
     title: Title | None = None
     description: Description | None = None

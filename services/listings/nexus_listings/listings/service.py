@@ -69,7 +69,7 @@ async def change(
     _assign(listing, fields)
     if session.is_modified(listing):
         if listing.status is ListingStatus.ARCHIVED:
-            raise ListingArchived()
+            raise ListingArchived
         if listing.published_at is not None:
             _require_complete(listing)
         await _announce(session, listing, ListingUpdated)
@@ -119,7 +119,7 @@ async def find_own(session: AsyncSession, listing_id: UUID, host_id: UUID | None
     """The host's own in any state. Somebody else's is not found."""
     listing = await session.get(Listing, listing_id)
     if listing is None or listing.host_id != host_id:
-        raise NotFound()
+        raise NotFound
     return listing
 
 
@@ -127,7 +127,7 @@ async def find_announced(session: AsyncSession, listing_id: UUID) -> Listing:
     """A listing that other services have heard of, in any state."""
     listing = await session.get(Listing, listing_id)
     if listing is None or listing.published_at is None:
-        raise NotFound()
+        raise NotFound
     return listing
 
 
@@ -141,7 +141,7 @@ async def _locked(session: AsyncSession, listing_id: UUID, host_id: UUID) -> Lis
     mine = select(Listing).where(Listing.id == listing_id, Listing.host_id == host_id)
     listing = await session.scalar(mine.with_for_update())
     if listing is None:
-        raise NotFound()
+        raise NotFound
     return listing
 
 

@@ -1,4 +1,4 @@
-"""What bookings told us of full nights: search leaves a listing out when it is sold out on a night that is asked for."""
+"""What bookings told us of full nights: a search with dates leaves out what is sold out on one of its nights."""
 
 from datetime import date
 from uuid import UUID

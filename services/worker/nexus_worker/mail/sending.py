@@ -72,6 +72,6 @@ def one_line(text: str) -> str:
 def _address(person: Recipient) -> Address:
     try:
         return Address(one_line(person.full_name), addr_spec=person.email)
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001
         # The standard library raises half a dozen unrelated types here, and each quotes the address.
         raise Permanent(f"the address of the recipient cannot be written in a header ({type(exc).__name__})") from None

@@ -1,4 +1,4 @@
-"""SMTP: hand a finished message to the mail server, and say of a refusal whether it is final. `sending.send` calls it."""
+"""SMTP: hand a finished message to the mail server, and say whether a refusal is final. `sending.send` calls it."""
 
 import socket
 from email.message import EmailMessage
@@ -14,7 +14,7 @@ _TIMEOUT = 10.0
 
 
 class Mailer:
-    """One connection per mail: a mail server is free to close an idle one, and then nobody knows whether a mail went."""
+    """One connection per mail: a mail server may close an idle one, and then nobody knows whether a mail went."""
 
     def __init__(self, url: str, sender: str) -> None:
         parts = urlsplit(url)

@@ -10,11 +10,12 @@ from nexus_contracts.money import Money
 _LOCALE = "en"
 _DAY = "EEEE, d MMMM y"
 
-# Digits after the point by ISO 4217, where they are not two. Babel's own table is CLDR's, which differs (IQD: 0, not 3).
+# Digits after the point by ISO 4217, where they are not two. Babel's own table is CLDR's, which differs (IQD: 0).
+_NO_DIGITS = ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF")
 _EXPONENTS = {
-    **dict.fromkeys(("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF").split(), 0),
-    **dict.fromkeys(("BHD IQD JOD KWD LYD OMR TND").split(), 3),
-    **dict.fromkeys(("CLF UYW").split(), 4),
+    **dict.fromkeys((*_NO_DIGITS, "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
 }
 
 

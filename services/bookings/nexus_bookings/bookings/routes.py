@@ -1,0 +1,110 @@
+"""Booking a stay and everything its two parties do with it. Paying is in `payments`."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from nexus_kit.auth import CurrentUser, EmailNotVerified, VerifiedUser
+from nexus_kit.conditional import Conditional
+from nexus_kit.db import SessionDep
+from nexus_kit.errors import Busy, IllegalTransition, NotFound, responses
+from nexus_kit.idempotency import IdempotencyInProgress, IdempotencyKeyRequired, IdempotencyKeyReused, Once
+from nexus_kit.pages import CursorMismatch, InvalidCursor, PageOf, Pages
+
+from nexus_bookings.bookings import service
+from nexus_bookings.bookings.schemas import BookingOut, BookingsQuery, CancellationPreview, NewBooking
+from nexus_bookings.bookings.service import OnlyTheHost, QuoteUsed
+from nexus_bookings.neighbours import NeighboursDep
+from nexus_bookings.nights.service import DatesUnavailable
+from nexus_bookings.quotes.service import CheckInPast, ListingNotBookable, QuoteExpired, TooFarAhead
+
+router = APIRouter(prefix="/bookings", tags=["bookings"])
+ONCE = (IdempotencyKeyRequired, IdempotencyKeyReused, IdempotencyInProgress)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Book a quote",
+    responses=responses(
+        *ONCE,
+        EmailNotVerified,
+        NotFound,
+        DatesUnavailable,
+        QuoteExpired,
+        QuoteUsed,
+        ListingNotBookable,
+        CheckInPast,
+        Busy,
+    ),
+)
+async def book(
+    new: NewBooking, guest: VerifiedUser, session: SessionDep, once: Once, neighbours: NeighboursDep
+) -> BookingOut:
+    """Hold the nights of your quote at its price.
+
+    `pending_payment`: pay before `expires_at`. `requested`: the host answers before `expires_at`, then you pay.
+    """
+    hold = timedelta(seconds=neighbours.settings.hold_seconds)
+    booking = await service.book(session, new.quote_id, guest.user_id, hold=hold)
+    return once.keep(
+        201, BookingOut.model_validate(booking), headers={"Location": f"/api/v1/bookings/{booking.id}"}
+    )
+
+
+@router.get("", summary="List your bookings", responses=responses(InvalidCursor, CursorMismatch))
+async def list_bookings(
+    user: CurrentUser, query: Annotated[BookingsQuery, Query()], session: SessionDep
+) -> PageOf[BookingOut]:
+    """As a guest or as a host, newest first."""
+
+
+@router.get("/{booking_id}", summary="Read a booking", responses=responses(NotFound))
+async def read(
+    booking_id: UUID, user: CurrentUser, session: SessionDep, conditional: Conditional, response: Response
+) -> BookingOut:
+    """One of your bookings, as its guest or its host."""
+    booking = await service.get(session, booking_id, user.user_id)
+    conditional.not_modified(response, booking.version)
+    return BookingOut.model_validate(booking)
+
+
+@router.post(
+    "/{booking_id}/accept", summary="Accept a request", responses=responses(NotFound, OnlyTheHost, IllegalTransition)
+)
+async def accept(booking_id: UUID, host: CurrentUser, session: SessionDep, neighbours: NeighboursDep) -> BookingOut:
+    """The nights stay held; the guest can pay now, until `expires_at`."""
+    hold = timedelta(seconds=neighbours.settings.hold_seconds)
+    return BookingOut.model_validate(await service.accept(session, booking_id, host.user_id, hold=hold))
+
+
+@router.post(
+    "/{booking_id}/decline", summary="Decline a request", responses=responses(NotFound, OnlyTheHost, IllegalTransition)
+)
+async def decline(booking_id: UUID, host: CurrentUser, session: SessionDep) -> BookingOut:
+    """The nights are free again."""
+    return BookingOut.model_validate(await service.decline(session, booking_id, host.user_id))
+
+
+@router.get(
+    "/{booking_id}/cancellation-preview",
+    summary="See what cancelling would give back",
+    responses=responses(NotFound, IllegalTransition),
+)
+async def preview_cancellation(booking_id: UUID, user: CurrentUser, session: SessionDep) -> CancellationPreview:
+    """What the guest would get back if you cancelled now."""
+    booking = await service.get(session, booking_id, user.user_id)
+    refund = await service.refund_due(session, booking, user.user_id)
+    return CancellationPreview(refund=refund, cancellation=booking.cancellation)
+
+
+@router.post(
+    "/{booking_id}/cancel",
+    summary="Cancel a booking",
+    responses=responses(*ONCE, NotFound, IllegalTransition, Busy),
+)
+async def cancel(booking_id: UUID, user: CurrentUser, session: SessionDep, once: Once) -> BookingOut:
+    """The nights are free again; what `cancellation-preview` promised is on its way back to the guest."""
+    booking = await service.cancel(session, booking_id, user.user_id)
+    return once.keep(200, BookingOut.model_validate(booking))

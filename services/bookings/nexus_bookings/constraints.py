@@ -1,0 +1,13 @@
+"""What a client is told when the database refuses a row, by the constraint's name."""
+
+from nexus_kit.errors import Problem
+
+from nexus_bookings.bookings.service import QuoteUsed
+from nexus_bookings.nights.service import DatesUnavailable
+from nexus_bookings.quotes.service import OwnListing
+
+CONSTRAINTS: dict[str, type[Problem]] = {
+    "uq_bookings_quote_id": QuoteUsed,
+    "pk_nights": DatesUnavailable,
+    "ck_bookings_parties": OwnListing,
+}

