@@ -43,6 +43,7 @@ class Actor:
 
     def __init__(self, suite: Suite, *, patient: bool = False) -> None:
         status = suite.status()
+        self.gateway: str = status["gateway"]
         self.mailbox: str = status["mail"]
         self.email = f"{uuid4().hex[:12]}@example.com"
         self._patient = patient

@@ -14,7 +14,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, TypeVarTuple
 
 import orjson
 from fastapi import Depends
@@ -28,7 +28,7 @@ from nexus_kit.errors import BadRequest
 from nexus_kit.runtime import RuntimeDep
 
 ItemT = TypeVar("ItemT")
-RowT = TypeVar("RowT", bound=tuple[Any, ...])
+Columns = TypeVarTuple("Columns")
 
 _MAC_BYTES = 16
 _BINDING_BYTES = 8
@@ -96,8 +96,8 @@ CursorsDep = Annotated[Cursors, Depends(cursors)]
 
 
 async def paginate(
-    session: AsyncSession, statement: Select[RowT], query: PageQuery, cursors: Cursors, **bound_to: Any
-) -> tuple[Sequence[Row[RowT]], str | None]:
+    session: AsyncSession, statement: Select[*Columns], query: PageQuery, cursors: Cursors, **bound_to: Any
+) -> tuple[Sequence[Row[*Columns]], str | None]:
     """One page of `statement`'s rows, and the cursor of the next, None on the last.
 
     The cursor is bound to the query's class and filters, and to `bound_to`: whatever else decides which list it is.

@@ -1,4 +1,4 @@
-"""Starts the peer of `peers/` behind an nginx of the same build, with TLS and upstream keep-alive as our gateway has."""
+"""Starts the peer of `peers/` behind an nginx of the same build, with TLS and upstream keep-alive."""
 
 import contextlib
 import subprocess

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from nexus_kit.disposable import DisposableRedis
-from nexus_kit.testing import Service, Servers, running_service
+from nexus_kit.testing import Servers, Service, running_service
 
 from tests.kit import jars
 

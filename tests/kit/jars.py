@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Response
+from fastapi import APIRouter, FastAPI, Query, Response
 from nexus_contracts.auth import UserUpdated
 from nexus_contracts.envelope import CloudEvent
 from nexus_kit.app import create_app

@@ -1,4 +1,4 @@
-"""The cache answers from Redis, never with what a finished write has made untrue, and does without Redis when it must."""
+"""The cache answers from Redis, but never with what a finished write has made untrue, and can do without Redis."""
 
 import asyncio
 import random

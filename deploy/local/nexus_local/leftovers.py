@@ -3,7 +3,7 @@
 `nexus up` and `nexus down` call it. Only processes of this data folder are touched, never one that reuses a number.
 """
 
-import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -17,16 +17,22 @@ GRACE_SECONDS = 10.0
 
 def end(state: State) -> list[str]:
     """End every process of the state that is still alive, politely first. Returns their names."""
-    left = [(name, process, record) for name, record in state.processes.items() for process in _alive(record)]
-    for _, process, record in left:
+    left = {name: record for name, record in state.processes.items() if any(_alive(record))}
+    for record in left.values():
+        _signal(record, record.stop_signal)
+    deadline = time.monotonic() + GRACE_SECONDS
+    while any(any(_alive(record)) for record in left.values()):
+        if time.monotonic() > deadline:
+            for record in left.values():
+                _signal(record, 9)
+        time.sleep(0.05)
+    return sorted(left)
+
+
+def _signal(record: Record, number: int) -> None:
+    for process in _alive(record):
         with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.Signals(record.stop_signal))
-    _, stubborn = psutil.wait_procs([process for _, process, _ in left], timeout=GRACE_SECONDS)
-    for process in stubborn:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(stubborn, timeout=GRACE_SECONDS)
-    return sorted({name for name, _, _ in left})
+            process.send_signal(number)
 
 
 def _alive(record: Record) -> Iterator[psutil.Process]:
@@ -36,4 +42,4 @@ def _alive(record: Record) -> Iterator[psutil.Process]:
         with suppress(psutil.NoSuchProcess):
             yield psutil.Process(record.identity.pid)
     else:
-        yield from members(record.identity.pid, record.identity.executable)
+        yield from members(record.identity)

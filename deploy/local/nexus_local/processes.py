@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 
 from nexus_local.probes import Probe
-from nexus_local.unprivileged import Identity as Account
+from nexus_local.state import Identity
+from nexus_local.unprivileged import Account
 
 ROTATE_ABOVE_BYTES = 10_000_000
 
@@ -77,12 +78,12 @@ def end_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def members(leader: int, executable: str) -> list[psutil.Process]:
-    """The processes of a group whose leader is gone. The same program, so a number used again harms no stranger."""
+def members(leader: Identity) -> list[psutil.Process]:
+    """What lives on in the group of a process that is gone: the same program, so a number used again harms no stranger."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, ProcessLookupError):
-            if os.getpgid(process.pid) == leader and process.exe() == executable:
+            if os.getpgid(process.pid) == leader.pid and process.exe() == leader.executable:
                 found.append(process)
     return found
 

@@ -63,7 +63,7 @@ LEGAL_MOVES: dict[BookingStatus, frozenset[BookingStatus]] = {
 
 
 class Booking(Base):
-    """One guest, one listing, one stay. What the quote promised is copied here; later changes of the listing are not."""
+    """One guest, one listing, one stay, as the quote promised it. What the listing becomes later is not its business."""
 
     __tablename__ = "bookings"
     __table_args__ = (
@@ -110,7 +110,7 @@ class Booking(Base):
     """Minor units of `currency`: what the guest pays."""
     currency: Mapped[str] = mapped_column(String(3))
     cancellation: Mapped[CancellationTerms] = mapped_column(Document(CancellationTerms))
-    expires_at: Mapped[Timestamp | None]
+    expires_at: Mapped[Timestamp | None] = mapped_column()
     """When the host's answer, or the payment, comes too late: by the database clock."""
     cancelled_by: Mapped[Party | None] = mapped_column(String(10))
     refund_amount: Mapped[BigInt | None]
@@ -157,5 +157,15 @@ class Booking(Base):
 
     def facts(self) -> dict[str, Any]:
         """The members that all facts of a booking share (`nexus_contracts.bookings.BookingFact`)."""
-        shared = ("listing_id", "listing_title", "guest_id", "host_id", "check_in", "check_out", "timezone", "guests", "total")
+        shared = (
+            "listing_id",
+            "listing_title",
+            "guest_id",
+            "host_id",
+            "check_in",
+            "check_out",
+            "timezone",
+            "guests",
+            "total",
+        )
         return {"booking_id": self.id, **{name: getattr(self, name) for name in shared}}

@@ -10,14 +10,14 @@ from nexus_kit.conditional import Conditional
 from nexus_kit.db import SessionDep
 from nexus_kit.errors import Busy, IllegalTransition, NotFound, responses
 from nexus_kit.idempotency import IdempotencyInProgress, IdempotencyKeyRequired, IdempotencyKeyReused, Once
-from nexus_kit.pages import CursorMismatch, InvalidCursor, PageOf, Pages
+from nexus_kit.pages import CursorMismatch, CursorsDep, InvalidCursor, PageOf, paginate
 
 from nexus_bookings.bookings import service
 from nexus_bookings.bookings.schemas import BookingOut, BookingsQuery, CancellationPreview, NewBooking
 from nexus_bookings.bookings.service import OnlyTheHost, QuoteUsed
 from nexus_bookings.neighbours import NeighboursDep
 from nexus_bookings.nights.service import DatesUnavailable
-from nexus_bookings.quotes.service import CheckInPast, ListingNotBookable, QuoteExpired, TooFarAhead
+from nexus_bookings.quotes.service import CheckInPast, ListingNotBookable, QuoteExpired
 
 router = APIRouter(prefix="/bookings", tags=["bookings"])
 ONCE = (IdempotencyKeyRequired, IdempotencyKeyReused, IdempotencyInProgress)
@@ -48,16 +48,17 @@ async def book(
     """
     hold = timedelta(seconds=neighbours.settings.hold_seconds)
     booking = await service.book(session, new.quote_id, guest.user_id, hold=hold)
-    return once.keep(
-        201, BookingOut.model_validate(booking), headers={"Location": f"/api/v1/bookings/{booking.id}"}
-    )
+    return once.keep(201, BookingOut.model_validate(booking), headers={"Location": f"/api/v1/bookings/{booking.id}"})
 
 
 @router.get("", summary="List your bookings", responses=responses(InvalidCursor, CursorMismatch))
 async def list_bookings(
-    user: CurrentUser, query: Annotated[BookingsQuery, Query()], session: SessionDep
+    user: CurrentUser, query: Annotated[BookingsQuery, Query()], session: SessionDep, cursors: CursorsDep
 ) -> PageOf[BookingOut]:
     """As a guest or as a host, newest first."""
+    mine = service.of_party(user.user_id, query.role, query.status)
+    rows, next_cursor = await paginate(session, mine, query, cursors, owner=user.user_id)
+    return PageOf(items=[BookingOut.model_validate(row[0]) for row in rows], next_cursor=next_cursor)
 
 
 @router.get("/{booking_id}", summary="Read a booking", responses=responses(NotFound))

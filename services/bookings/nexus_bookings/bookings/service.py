@@ -1,7 +1,7 @@
 """Every move of a booking, one function each: it changes the row, takes or frees the nights, and tells the world.
 
-`routes.py` calls what the parties do, `timers.py` what time does, `payments` what money does. Locks are taken in one order:
-the booking's row, its payments, then its listing's nights.
+`routes.py` calls what the parties do, `timers.py` what time does, `payments` what money does. Locks are taken in one
+order: the booking's row, its payments, its listing's nights.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,7 @@ class OnlyTheHost(Forbidden):
 
 
 async def book(session: AsyncSession, quote_id: UUID, guest_id: UUID, *, hold: timedelta) -> Booking:
-    """Hold the nights of a quote: for `hold` until it is paid or, if the host must answer first, for 24 hours at most."""
+    """Hold the nights of a quote: for `hold`, or for at most 24 hours when the host must answer first."""
     quote = await quotes.claim(session, quote_id, guest_id)
     listing = await listings.known(session, quote.listing_id)
     quotes.refuse_unbookable(listing, quote.stay)
@@ -181,7 +181,7 @@ async def lock(session: AsyncSession, booking_id: UUID, user_id: UUID | None = N
     return _visible(booking, user_id)
 
 
-def of_party(user_id: UUID, party: Party, status: BookingStatus | None) -> Select[tuple[Booking]]:
+def of_party(user_id: UUID, party: Party, status: BookingStatus | None) -> Select[Booking]:
     """The user's bookings as guest or as host, newest first."""
     mine = Booking.guest_id if party is Party.GUEST else Booking.host_id
     statement = select(Booking).where(mine == user_id).order_by(Booking.id.desc())
@@ -197,7 +197,7 @@ def _visible(booking: Booking | None, user_id: UUID | None) -> Booking:
 async def _requested(session: AsyncSession, booking_id: UUID, host_id: UUID) -> Booking:
     booking = await lock(session, booking_id, host_id)
     if booking.party(host_id) is not Party.HOST:
-        raise OnlyTheHost()
+        raise OnlyTheHost
     if booking.status is not BookingStatus.REQUESTED or booking.is_overdue:
         raise IllegalTransition("This request does not await an answer any more.")
     return booking

@@ -25,7 +25,7 @@ async def complete_past(runtime: Runtime) -> None:
 async def _move_each(
     database: Database, due: ColumnElement[bool], move: Callable[[AsyncSession, Booking], Awaitable[None]]
 ) -> None:
-    """Each in its own small transaction. A row that somebody holds is being moved already: the next round looks again."""
+    """Each in its own small transaction. A row that somebody else holds is left to the next round."""
     next_due = select(Booking).where(due).limit(1).with_for_update(skip_locked=True)
     while True:
         async with database.unit_of_work() as session:

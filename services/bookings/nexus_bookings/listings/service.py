@@ -38,7 +38,9 @@ async def store(session: AsyncSession, snapshot: ListingSnapshot) -> None:
 
 async def known(session: AsyncSession, listing_id: UUID) -> ListingSnapshot:
     """The copy of a listing that has a quote or a booking, so there is one."""
-    return (await session.execute(select(ListingCopy.snapshot).where(ListingCopy.listing_id == listing_id))).scalar_one()
+    return (
+        await session.execute(select(ListingCopy.snapshot).where(ListingCopy.listing_id == listing_id))
+    ).scalar_one()
 
 
 async def find(session: AsyncSession, listing_id: UUID, listings: ServiceClient) -> ListingSnapshot:

@@ -12,7 +12,9 @@ from nexus_bookings.nights.schemas import AvailabilityOut, NightOut, Period
 from nexus_bookings.stays import Stay
 
 
-async def calendar(session: AsyncSession, listing_id: UUID, period: Period, *, source: ServiceClient) -> AvailabilityOut:
+async def calendar(
+    session: AsyncSession, listing_id: UUID, period: Period, *, source: ServiceClient
+) -> AvailabilityOut:
     """Every night of the period. `source` is asked for a listing that is not known yet."""
     listing = await listings.find(session, listing_id, source)
     period_as_stay = Stay(period.first, period.end, listing.timezone)

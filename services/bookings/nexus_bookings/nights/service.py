@@ -30,7 +30,8 @@ _TAKE = text("""
     WITH free AS (
         SELECT day::date AS night,
                count(taken.unit) + 1 = :units AS sold_out,
-               (SELECT min(unit) FROM generate_series(1, :units) AS unit WHERE unit <> ALL (array_agg(coalesce(taken.unit, 0)))) AS unit
+               (SELECT min(unit) FROM generate_series(1, :units) AS unit
+                 WHERE unit <> ALL (array_agg(coalesce(taken.unit, 0)))) AS unit
           FROM generate_series(cast(:check_in AS date), cast(:check_out AS date) - 1, interval '1 day') AS day
           LEFT JOIN nights AS taken
                  ON taken.listing_id = :listing_id AND taken.night = day::date
@@ -48,8 +49,9 @@ _TAKE = text("""
 _RELEASE = text("""
     WITH gone AS (DELETE FROM nights WHERE booking_id = :booking_id RETURNING listing_id, night)
     SELECT night FROM gone
-     WHERE (SELECT count(*) FROM nights WHERE nights.listing_id = gone.listing_id AND nights.night = gone.night) = :units
-       AND night >= current_date - 1
+     WHERE night >= current_date - 1
+       AND :units = (SELECT count(*) FROM nights AS taken
+                      WHERE taken.listing_id = gone.listing_id AND taken.night = gone.night)
      ORDER BY night
 """)
 
@@ -72,7 +74,7 @@ async def take(session: AsyncSession, listing: ListingSnapshot, stay: Stay, book
             )
         ).all()
         if len(rows) < stay.length:
-            raise DatesUnavailable()
+            raise DatesUnavailable
         await _tell(session, listing.id, sold_out=[row.night for row in rows if row.sold_out])
 
     await retry_on_conflict(session, attempt)

@@ -1,8 +1,8 @@
 """Payments, what is given back of them, and the webhooks we were sent.
 
-    pending ─▶ succeeded ─▶ refunded      A payment only moves to the right: the provider's word that money arrived
-       └─────▶ failed ────▶ refunded      outranks "failed", and nothing undoes a refund.
-                  └▶ succeeded
+pending ─▶ succeeded ─▶ refunded      A payment only moves to the right: the provider's word that money arrived
+   └─────▶ failed ────▶ refunded      outranks "failed", and nothing undoes a refund.
+              └▶ succeeded
 """
 
 from enum import StrEnum

@@ -145,7 +145,7 @@ class Chapa:
 
     @staticmethod
     def _data(answer: httpx.Response) -> dict[str, Any]:
-        """The `data` of a good answer, its numbers exact. Errors: `{"message": str | object, "status": "failed", "data": null}`."""
+        """The `data` of a good answer, its numbers exact. An error has a `message` (text or object) and no data."""
         try:
             body = json.loads(answer.content, parse_float=Decimal)
         except ValueError as exc:

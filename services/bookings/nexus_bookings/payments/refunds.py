@@ -26,7 +26,7 @@ _LONGEST_PAUSE = timedelta(hours=1)
 
 
 async def paid_for_booking(session: AsyncSession, booking_id: UUID) -> int:
-    """What the provider holds for a booking, in minor units; locks the payment."""
+    """What the provider holds for a booking, in minor units. It changes only under the booking's lock."""
     payment = await _paid(session, booking_id)
     return payment.amount if payment else 0
 
@@ -69,7 +69,7 @@ async def execute(runtime: Runtime, provider: PaymentProvider) -> None:
 
 
 async def _claim(session: AsyncSession) -> tuple[Refund, str] | None:
-    """The next order that is due, with its charge's name at the provider; pushed into the future, so that a crash only delays it."""
+    """The next order that is due, with its charge's name at the provider. It is due again later, if we crash."""
     due = select(Refund).where(Refund.done_at.is_(None), Refund.due_at <= func.now()).order_by(Refund.due_at)
     refund = await session.scalar(due.limit(1).with_for_update(skip_locked=True))
     if refund is None:
@@ -98,5 +98,5 @@ async def _paid(session: AsyncSession, booking_id: UUID) -> Payment | None:
     succeeded = select(Payment).where(
         Payment.booking_id == booking_id, Payment.status == PaymentStatus.SUCCEEDED, Payment.id.not_in(refunded)
     )
-    payment: Payment | None = await session.scalar(succeeded.with_for_update())
+    payment: Payment | None = await session.scalar(succeeded)
     return payment

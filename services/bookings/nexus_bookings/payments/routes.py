@@ -38,7 +38,7 @@ router = APIRouter(tags=["payments"])
 async def pay(
     booking_id: UUID, guest: VerifiedUser, work: UnitOfWork, once: OnceAcross, neighbours: NeighboursDep
 ) -> PaymentOut:
-    """Open a page of the payment provider. Send the guest to `checkout_url`; the booking is confirmed when the money is.
+    """Open a page of the payment provider: send the guest to `checkout_url`. Paid is when the provider tells us so.
 
     After a 503 send the same request again, with the same key. A page that is open already is answered again.
     """

@@ -1,4 +1,4 @@
-"""Starts payments and takes hints about them. `routes.py` calls it; what became of a payment is `settlement`'s to find out."""
+"""Starts payments and takes hints about them, for `routes.py`. `settlement` finds out what became of them."""
 
 import hashlib
 import hmac
@@ -43,7 +43,7 @@ async def open_payment(session: AsyncSession, booking_id: UUID, guest_id: UUID) 
     if booking.guest_id != guest_id:
         raise NotFound("Only the guest pays for a booking.")
     if booking.status is not BookingStatus.PENDING_PAYMENT or booking.is_overdue:
-        raise NotPayable()
+        raise NotPayable
     former = next((payment for payment in await of_booking(session, booking_id) if payment.is_open), None)
     if former is not None:
         return former
@@ -92,7 +92,7 @@ def check_signature(secret: str, body: bytes, signature: str) -> None:
     """The hex HMAC-SHA256 of the raw body, compared in constant time; nothing else proves who sent it."""
     expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), signature.encode()):
-        raise InvalidSignature()
+        raise InvalidSignature
 
 
 async def take_hint(session: AsyncSession, body: bytes) -> None:

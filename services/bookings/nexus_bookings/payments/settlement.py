@@ -1,7 +1,7 @@
 """Finds out what became of payments, by asking the provider, and acts on it. Webhooks only make it ask sooner.
 
-`main.py` runs `reconcile` several times a second, in one process at a time. The provider is asked between two transactions,
-so no lock is held meanwhile; `settle` is harmless when two answers about one payment arrive at once.
+`main.py` runs `reconcile` several times a second, in one process at a time. The provider is asked between two
+transactions, so no lock is held meanwhile; `settle` is harmless when two answers about one payment arrive at once.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ async def reconcile(runtime: Runtime, provider: PaymentProvider) -> None:
             return
 
 
-async def _claim(session: AsyncSession) -> Sequence[Row[tuple[UUID, str]]]:
+async def _claim(session: AsyncSession) -> Sequence[Row[UUID, str]]:
     """Some payments that are due, pushed into the future, so that a crash only delays them."""
     due = select(Payment.id).where(Payment.check_at <= func.now()).order_by(Payment.check_at).limit(_AT_ONCE)
     claimed = (

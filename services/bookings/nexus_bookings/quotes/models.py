@@ -31,7 +31,7 @@ class Quote(Base):
     guests: Mapped[int]
     price: Mapped[Price] = mapped_column(Document(Price))
     cancellation: Mapped[CancellationTerms] = mapped_column(Document(CancellationTerms))
-    valid_until: Mapped[Timestamp]
+    valid_until: Mapped[Timestamp] = mapped_column()
     created_at: Mapped[CreatedAt]
 
     is_expired: Mapped[bool] = column_property(valid_until <= func.now())

@@ -13,7 +13,10 @@ router = APIRouter(prefix="/quotes", tags=["quotes"])
 
 
 @router.post(
-    "", status_code=201, summary="Ask for a price", responses=responses(NotFound, *service.REFUSALS, UpstreamUnavailable)
+    "",
+    status_code=201,
+    summary="Ask for a price",
+    responses=responses(NotFound, *service.REFUSALS, UpstreamUnavailable),
 )
 async def quote(wish: NewQuote, guest: CurrentUser, session: SessionDep, neighbours: NeighboursDep) -> QuoteOut:
     """Price a stay, night by night. The price is yours until `valid_until`; the nights are not: book to hold them."""

@@ -38,7 +38,9 @@ class QuoteOut(Resource):
     timezone: str = Field(description="IANA name; the dates are local dates there.", examples=["Africa/Addis_Ababa"])
     guests: int
     nights: list[NightlyPrice] = Field(validation_alias=AliasPath("price", "nights"))
-    accommodation: Money = Field(validation_alias=AliasPath("price", "accommodation"), description="All nights together.")
+    accommodation: Money = Field(
+        validation_alias=AliasPath("price", "accommodation"), description="All nights together."
+    )
     cleaning_fee: Money = Field(validation_alias=AliasPath("price", "cleaning_fee"), description="Once per stay.")
     service_fee: Money = Field(
         validation_alias=AliasPath("price", "service_fee"),

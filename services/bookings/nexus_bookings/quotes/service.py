@@ -75,7 +75,7 @@ async def quote(
     refuse_by_rules(listing, stay, wish.guests, guest_id)
     taken = await nights.taken(session, listing.id, stay.check_in, stay.check_out)
     if any(count >= listing.units for count in taken.values()):
-        raise DatesUnavailable()
+        raise DatesUnavailable
     promised = Quote(
         guest_id=guest_id,
         listing_id=listing.id,
@@ -99,18 +99,18 @@ async def claim(session: AsyncSession, quote_id: UUID, guest_id: UUID) -> Quote:
     if claimed is None:
         raise NotFound("There is no such quote.")
     if claimed.is_expired:
-        raise QuoteExpired()
+        raise QuoteExpired
     return claimed
 
 
 def refuse_unbookable(listing: ListingSnapshot, stay: Stay) -> None:
     """What must still hold when a quote is booked: the listing is offered, and the stay lies ahead, not too far."""
     if listing.status is not ListingStatus.PUBLISHED:
-        raise ListingNotBookable()
+        raise ListingNotBookable
     if stay.check_in > stay.today + timedelta(days=MOST_DAYS_AHEAD):
         raise TooFarAhead(f"Check-in may be at most {MOST_DAYS_AHEAD} days from now.", days=MOST_DAYS_AHEAD)
     if stay.check_in < stay.today or (not listing.instant_book and stay.begins_at <= datetime.now(UTC)):
-        raise CheckInPast()
+        raise CheckInPast
 
 
 def refuse_by_rules(listing: ListingSnapshot, stay: Stay, guests: int, guest_id: UUID) -> None:
@@ -118,7 +118,7 @@ def refuse_by_rules(listing: ListingSnapshot, stay: Stay, guests: int, guest_id:
     length = stay.length
     longest = min(listing.max_nights, MOST_NIGHTS)
     if listing.host_id == guest_id:
-        raise OwnListing()
+        raise OwnListing
     if length < listing.min_nights:
         raise MinimumStay(f"At least {listing.min_nights} nights.", nights=listing.min_nights)
     if length > longest:

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from nexus_contracts.listings import ListingStatus
-from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Text, any_, cast, exists, func, select
-from sqlalchemy.orm import load_only
+from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Text, any_, cast, exists, func, select, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute, load_only
 
 from nexus_listings.categories.models import Category
 from nexus_listings.listings.models import IS_PUBLISHED, Listing
@@ -73,11 +73,16 @@ def _order(query: SearchQuery) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
             rank = func.ts_rank(Listing.words, _meant(query.q or "")) * 1_000_000
             return cast(rank, Integer).desc(), Listing.id.desc()
         case Sort.PRICE:
-            return Listing.price_amount.asc(), Listing.id.asc()
+            return _never_null(Listing.price_amount).asc(), Listing.id.asc()
         case Sort.PRICE_FALLING:
-            return Listing.price_amount.desc(), Listing.id.desc()
+            return _never_null(Listing.price_amount).desc(), Listing.id.desc()
         case _:
-            return Listing.published_at.desc(), Listing.id.desc()
+            return _never_null(Listing.published_at).desc(), Listing.id.desc()
+
+
+def _never_null(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """A column that only a draft may lack. The coercion changes nothing but keeps sqlakeyset from warning of nulls."""
+    return type_coerce(column, column.type)
 
 
 def _meant(words: str) -> ColumnElement[Any]:
