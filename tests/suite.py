@@ -39,14 +39,12 @@ class Suite:
     def start(self) -> None:
         """`nexus up --detach`, until everything is ready; fails with what it printed."""
         command = [
-            NEXUS,
+            str(NEXUS),
             "up",
             "--detach",
             "--no-seed",
-            "--data-dir",
-            self.data,
-            "--port-offset",
-            str(self.port_offset),
+            f"--data-dir={self.data}",
+            f"--port-offset={self.port_offset}",
         ]
         started = subprocess.run(
             command,

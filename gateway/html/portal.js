@@ -46,8 +46,7 @@ function inDays(days) {
 
 function fillIn(local) {
   const values = {
-    'https://localhost:8443': location.origin,
-    'curl -sS': local?.ca ? `curl -sS --cacert ${local.ca}` : 'curl -sS',
+    'https://localhost:8443': location.origin + (local?.ca ? `\nexport CURL_CA_BUNDLE='${local.ca}'` : ''),
     'guest@nexus.example': local?.demo?.guest?.email ?? 'you@example.com',
     PASSWORD: local?.demo?.guest?.password ?? 'your password',
     CHECK_IN: inDays(30),

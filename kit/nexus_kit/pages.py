@@ -14,7 +14,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
-from typing import Annotated, Any, Generic, TypeVar, TypeVarTuple
+from typing import Annotated, Any, Generic, TypeVar, TypeVarTuple, cast
 
 import orjson
 from fastapi import Depends
@@ -109,7 +109,8 @@ async def paginate(
     try:
         if query.cursor is not None:
             after = unserialize_bookmark(cursors.open(query.cursor, binding)).place
-        page = await select_page(session, statement, per_page=query.limit, after=after)
+        # Any: sqlakeyset's types know SQLAlchemy 2.0, where a statement had one type and not one per column.
+        page: Any = await select_page(session, cast("Any", statement), per_page=query.limit, after=after)
     except (BadBookmark, InvalidPage) as exc:  # sealed by a version of this code with another ORDER BY
         raise InvalidCursor from exc
     next_cursor = cursors.seal(page.paging.bookmark_next, binding) if page.paging.has_next else None

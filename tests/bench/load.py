@@ -60,6 +60,8 @@ async def _run(url: str, tls: ssl.SSLContext, headers: dict[str, str], seconds: 
         *(f"{name}: {value}" for name, value in headers.items()),
     ]
     request = "\r\n".join([*lines, "", ""]).encode()
+    assert parts.hostname
+    assert parts.port
     loop = asyncio.get_running_loop()
     clients = [
         (await loop.create_connection(lambda: _Client(request), parts.hostname, parts.port, ssl=tls))[1]

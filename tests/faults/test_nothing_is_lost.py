@@ -41,7 +41,7 @@ async def test_the_story_survives_the_death_of(victim: str, suite: Suite) -> Non
 
 
 async def assert_told_once(host: Actor, guest: Actor, title: str) -> None:
-    """Both mails arrived. One mail twice (the same Message-ID) is what at-least-once allows; two different ones are not."""
+    """Both mails arrived. Twice the same (one Message-ID) is what at-least-once allows; two different ones are not."""
     for person in (host, guest):
         await person.mail_about(title)
         about = {mail["MessageID"]: mail["Subject"] for mail in await person.mails() if title in mail["Subject"]}

@@ -1,57 +1,64 @@
-"""A tiny service behind the gateway, which tells what reached it and misbehaves when its address says so.
+"""A tiny service behind the gateway, which tells what reached it and misbehaves when the query says so.
 
-`conftest.py` runs it in uvicorn, as production runs the services. All answers are JSON, but for `drop`.
+`conftest.py` runs it in uvicorn, as production runs the services.
 
-    ?status=503    a problem document of its own with that status     ?slow=5      answers after so many seconds
-    ?cache=…       sets Cache-Control                                 ?drop=1      reads the request, then hangs up
-    ?big=5000      a page of that many bytes
+    ?status=503    a problem document of its own       ?slow=0.5    answers after so many seconds
+    ?cache=…       sets Cache-Control                  ?vary=…      sets Vary
 """
 
 import asyncio
 import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
+import uvicorn
 from starlette.types import Receive, Scope, Send
 
 
 class Upstream:
     """An ASGI application that remembers the requests it was sent."""
 
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, str]] = []
-        """Method and raw path of every request, in order."""
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.port = 0
+        self.requests: list[str] = []
+        """`GET /path` of every request, in order."""
         self.version = 1
-        """What its pages show; a test raises it as a write would."""
+        """What its pages show; every successful write raises it."""
+
+    @property
+    def address(self) -> str:
+        """As the gateway's variables take it."""
+        return f"127.0.0.1:{self.port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
         query = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode()).items()}
+        self.requests.append(f"{scope['method']} {scope['raw_path'].decode()}")
         body = await _body(receive)
-        self.requests.append((scope["method"], scope["raw_path"].decode()))
-        if "drop" in query:
-            scope["extensions"]["test.transport"].close() if "test.transport" in scope.get("extensions", {}) else None
-            raise ConnectionAbortedError
-        version = self.version
+        status = int(query.get("status", 200))
+        if scope["method"] not in {"GET", "HEAD"} and status < 300:
+            self.version += 1
+        page = _problem(status) if status >= 400 else self._echo(scope, body)
         await asyncio.sleep(float(query.get("slow", 0)))
-        await _answer(send, query, self._document(scope, query, body, version))
+        await _answer(send, status, page, {name: query[name] for name in ("cache", "vary") if name in query})
 
-    def _document(self, scope: Scope, query: dict[str, str], body: bytes, version: int) -> dict[str, Any]:
-        if "status" in query:
-            return {"type": "/problems/of_the_service", "status": int(query["status"]), "code": "of_the_service"}
-        headers = [(name.decode(), value.decode()) for name, value in scope["headers"]]
+    def _echo(self, scope: Scope, body: bytes) -> dict[str, Any]:
         return {
-            "method": scope["method"],
+            "service": self.name,
             "path": scope["raw_path"].decode(),
             "query": scope["query_string"].decode(),
-            "headers": headers,
+            "headers": [(name.decode(), value.decode()) for name, value in scope["headers"]],
             "body": len(body),
-            "version": version,
-            "count": len(self.requests),
-            "padding": "x" * int(query.get("big", 0)),
+            "version": self.version,
         }
+
+
+def _problem(status: int) -> dict[str, Any]:
+    return {"type": "/problems/of_the_service", "status": status, "code": "of_the_service"}
 
 
 async def _body(receive: Receive) -> bytes:
@@ -63,17 +70,39 @@ async def _body(receive: Receive) -> bytes:
     return body
 
 
-async def _answer(send: Send, query: dict[str, str], document: dict[str, Any]) -> None:
-    status = int(query.get("status", 200))
+async def _answer(send: Send, status: int, page: dict[str, Any], asked: dict[str, str]) -> None:
+    payload = json.dumps(page).encode()
     headers = {
         "content-type": "application/problem+json" if status >= 400 else "application/json",
+        "content-length": str(len(payload)),
         "x-request-id": "the-service-sets-one-too",
-        "etag": f'"{document.get("version")}"',
+        "x-frame-options": "the-service-sets-one-too",
+        "etag": f'"{page.get("version")}"',
     }
-    if "cache" in query:
-        headers["cache-control"] = query["cache"]
-    payload = json.dumps(document).encode()
-    headers["content-length"] = str(len(payload))
+    if "cache" in asked:
+        headers["cache-control"] = asked["cache"]
+    if "vary" in asked:
+        headers["vary"] = asked["vary"]
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": payload})
+
+
+@asynccontextmanager
+async def serving(upstream: Upstream) -> AsyncIterator[Upstream]:
+    """Run it on its port (any free one, at first) until the block ends."""
+    listener = socket.create_server(("127.0.0.1", upstream.port))
+    upstream.port = listener.getsockname()[1]
+    config = uvicorn.Config(
+        upstream, lifespan="off", ws="none", access_log=False, log_config=None, timeout_keep_alive=75
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve(sockets=[listener]))  # `serve` would take over pytest's signals
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield upstream
+    finally:
+        server.should_exit = server.force_exit = True
+        await task
+        listener.close()

@@ -144,7 +144,7 @@ async def read(
 
 @router.patch("/jars/{jar_id}")
 async def change(
-    jar_id: UUID, new: NewJar, owner: CurrentUser, session: SessionDep, conditions: Conditional, response: Response
+    jar_id: UUID, new: NewJar, *, owner: CurrentUser, session: SessionDep, conditions: Conditional, response: Response
 ) -> JarOut:
     """Relabel a jar."""
     jar = await _find(session, jar_id, owner.user_id, for_update=True)

@@ -18,7 +18,7 @@ import psutil
 
 from nexus_local.probes import Probe
 from nexus_local.state import Identity
-from nexus_local.unprivileged import Account
+from nexus_local.unprivileged import Identity as Account
 
 ROTATE_ABOVE_BYTES = 10_000_000
 
@@ -52,7 +52,7 @@ class Process:
 
 async def start(process: Process, log: Path) -> asyncio.subprocess.Process:
     """Start it in a process group of its own, writing to its log. Raises OSError."""
-    with log.open("ab") as output:  # noqa: ASYNC230  # a local file, opened for a child to write
+    with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
             *process.command,
             stdin=subprocess.DEVNULL,
@@ -79,7 +79,7 @@ def end_group(leader: int) -> None:
 
 
 def members(leader: Identity) -> list[psutil.Process]:
-    """What lives on in the group of a process that is gone: the same program, so a number used again harms no stranger."""
+    """What lives on in the group of a process that is gone: only the same program, never a stranger."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, ProcessLookupError):

@@ -3,12 +3,14 @@
 The supervisor reports steps and deaths; the commands print the box and failures.
 """
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from nexus_local.suite import DEMO_NAMES, DOCUMENTED, Suite
 
@@ -91,6 +93,13 @@ class Report:
             self._say(f"[bold red]✗ {escape(reason)}[/]")
         self._say(f"  [bold]What to do:[/] {escape(advice)}")
 
+    def finding(self, subject: str, detail: str, advice: str) -> None:
+        """One line of `nexus doctor`."""
+        mark = "[red]✗ failed[/]" if advice else "[green]✓ ok[/]    "
+        self._say(f"  {mark} {subject:<14} {escape(detail)}")
+        if advice:
+            self._say(f"{'':<26} [bold]What to do:[/] {escape(advice)}")
+
     def box(self, suite: Suite) -> None:
         """Where everything is. No side borders, so that a command can be copied out of it."""
         guest, ca = suite.demo_login("guest"), _short(suite.ca_file)
@@ -105,14 +114,26 @@ class Report:
             login = suite.demo_login(person)
             self._say(f"  {'Logins' if number == 0 else '':<10} {login['email']:<22} {login['password']}")
         self._say("")
+        post = f"-H 'Content-Type: application/json' -d '{json.dumps(guest, separators=(',', ':'))}'"
         self.lines(
             [
                 f"  curl --cacert {ca} '{gateway}/api/v1/listings?limit=3'",
-                f"  curl --cacert {ca} {gateway}/api/v1/auth/login --json "
-                f"""'{{"email":"{guest["email"]}","password":"{guest["password"]}"}}'""",
+                f"  curl --cacert {ca} {post} {gateway}/api/v1/auth/login",
             ]
         )
         self._rule("")
+
+    def table(self, rows: Mapping[str, Mapping[str, object]]) -> None:
+        """One row per process, as `nexus status` knows it."""
+        table = Table(box=None, pad_edge=False)
+        for column in ("name", "pid", "state", "url", "restarts"):
+            table.add_column(column, justify="right" if column in {"pid", "restarts"} else "left", no_wrap=True)
+        for name, row in rows.items():
+            colour = "green" if row["state"] == "ready" else "yellow"
+            table.add_row(
+                name, str(row["pid"] or "-"), f"[{colour}]{row['state']}[/]", str(row["url"]), str(row["restarts"])
+            )
+        self._console.print(table)
 
     def lines(self, lines: Iterable[str]) -> None:
         """As they are: never wrapped, coloured or read as markup."""

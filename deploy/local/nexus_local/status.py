@@ -15,7 +15,8 @@ STORES = ("postgres", "valkey")
 def status(folder: DataFolder) -> dict[str, Any]:
     """The document that `nexus status --json` prints.
 
-    A process's `state` is waiting, starting, ready, unready (it runs, and does not answer as it should), restarting or stopped.
+    A process's `state` is waiting, starting, ready, unready (it runs, and does not answer as it should), restarting or
+    stopped.
     """
     state, suite = folder.read_state(), Suite.in_folder(folder)
     running = state.is_running()

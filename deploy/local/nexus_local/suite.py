@@ -53,7 +53,9 @@ class Suite:
 
     def postgres_url(self) -> str:
         """The superuser's."""
-        return f"postgresql://{SUPERUSER}:{self.secrets.postgres_password}@127.0.0.1:{self.ports['postgres']}/{SUPERUSER}"
+        return (
+            f"postgresql://{SUPERUSER}:{self.secrets.postgres_password}@127.0.0.1:{self.ports['postgres']}/{SUPERUSER}"
+        )
 
     def database_url(self, service: str) -> str:
         """A service's own database, as its role."""

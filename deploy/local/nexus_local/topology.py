@@ -44,7 +44,9 @@ def topology(suite: Suite, *, seed: bool) -> list[Process]:
         Process(
             "mail",
             _python(
-                "nexus_local.mail", f"--data={data / 'mail'}", f"--smtp-port={ports['mail (smtp)']}",
+                "nexus_local.mail",
+                f"--data={data / 'mail'}",
+                f"--smtp-port={ports['mail (smtp)']}",
                 f"--http-port={ports['mail']}",
             ),
             probes.http_ok(ports["mail"], "/readyz"),
@@ -53,7 +55,9 @@ def topology(suite: Suite, *, seed: bool) -> list[Process]:
         Process(
             "payments",
             _python(
-                "nexus_local.payments", f"--data={data / 'payments'}", f"--port={ports['payments']}",
+                "nexus_local.payments",
+                f"--data={data / 'payments'}",
+                f"--port={ports['payments']}",
                 f"--webhook-url={url('bookings')}/api/v1/payments/chapa/webhook",
             ),
             probes.http_ok(ports["payments"], "/readyz"),
@@ -122,8 +126,16 @@ def _service(
     return Process(
         name,
         _python(
-            "uvicorn", "--factory", f"nexus_{name}.main:build", "--host=127.0.0.1", f"--port={port}", "--loop=uvloop",
-            "--http=httptools", "--no-access-log", "--no-server-header", "--forwarded-allow-ips=127.0.0.1",
+            "uvicorn",
+            "--factory",
+            f"nexus_{name}.main:build",
+            "--host=127.0.0.1",
+            f"--port={port}",
+            "--loop=uvloop",
+            "--http=httptools",
+            "--no-access-log",
+            "--no-server-header",
+            "--forwarded-allow-ips=127.0.0.1",
             "--timeout-keep-alive=75",  # longer than the gateway's, which must be the one who closes
             "--timeout-graceful-shutdown=10",
         ),

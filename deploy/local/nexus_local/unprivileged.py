@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypedDict
 
 
-class Account(TypedDict, total=False):
+class Identity(TypedDict, total=False):
     """Keyword arguments of `subprocess.Popen`; empty means the current account."""
 
     user: int
@@ -18,7 +18,7 @@ class Account(TypedDict, total=False):
     extra_groups: list[int]
 
 
-def server_account() -> Account:
+def server_identity() -> Identity:
     """Who runs the database server: `nobody`, with none of root's groups, when root starts it."""
     if os.geteuid() != 0:
         return {}
@@ -31,17 +31,17 @@ def hand_over(directory: Path) -> None:
 
     Ancestors get the search bit for others and nothing more: their contents stay unlisted and unreadable.
     """
-    account = server_account()
-    if not account:
+    identity = server_identity()
+    if not identity:
         return
     for path in [directory, *directory.rglob("*")]:
-        os.chown(path, account["user"], account["group"], follow_symlinks=False)
+        os.chown(path, identity["user"], identity["group"], follow_symlinks=False)
     allow_search(directory)
 
 
 def allow_search(path: Path) -> None:
     """Let the server's account pass through every folder above `path`."""
-    if not server_account():
+    if not server_identity():
         return
     for ancestor in path.resolve().parents:
         mode = ancestor.stat().st_mode

@@ -4,10 +4,13 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from typing import BinaryIO
 
-from nexus_local import leftovers, ports
+from nexus_local import leftovers, ports, processes
 from nexus_local.report import Report
 from nexus_local.state import AlreadyRunning, DataFolder, Identity, State
 from nexus_local.suite import Suite
@@ -82,3 +85,47 @@ def _already_running(folder: DataFolder, *, box: bool, report: Report) -> int:
     if box:
         report.box(Suite.in_folder(folder))
     return 0
+
+
+def detached(folder: DataFolder, *, port_offset: int | None, seed: bool, box: bool, report: Report) -> int:
+    """Run the suite in the background; return when it is ready, or with the report of its failure."""
+    folder.create()
+    log = folder.log("supervisor")
+    processes.rotate(log)
+    command = [sys.executable, "-m", "nexus_local.cli", "up", "--no-box", f"--data-dir={folder.root}"]
+    command += [] if port_offset is None else [f"--port-offset={port_offset}"]
+    command += [] if seed else ["--no-seed"]
+    coloured = {"FORCE_COLOR": "1"} if sys.stdout.isatty() else {}
+    with log.open("ab") as output, log.open("rb") as progress:
+        progress.seek(0, os.SEEK_END)
+        supervisor = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, **coloured},
+        )
+        code = _follow_until_ready(supervisor, folder, progress)
+    if code == 0 and box:
+        report.box(Suite.in_folder(folder))
+    return code
+
+
+def _follow_until_ready(supervisor: "subprocess.Popen[bytes]", folder: DataFolder, progress: BinaryIO) -> int:
+    """Show what the background supervisor writes. Ctrl-C stops it, too."""
+    try:
+        while True:
+            code, state = supervisor.poll(), folder.read_state()
+            ready = state.phase == "ready" and state.supervisor and state.supervisor.pid == supervisor.pid
+            sys.stdout.write(progress.read().decode(errors="replace"))
+            sys.stdout.flush()
+            if code is not None:
+                return code
+            if ready:
+                return 0
+            time.sleep(0.05)
+    except KeyboardInterrupt:
+        supervisor.terminate()
+        supervisor.wait()
+        return 130

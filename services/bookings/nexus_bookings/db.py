@@ -3,6 +3,7 @@
 Alembic compares its metadata with the database; `constraints.py` names what the database may refuse.
 """
 
+from enum import StrEnum
 from typing import Any
 
 from nexus_kit.db import service_metadata
@@ -10,7 +11,7 @@ from nexus_kit.idempotency import IDEMPOTENCY_KEYS
 from nexus_kit.inbox import INBOX
 from nexus_kit.outbox import OUTBOX
 from pydantic import TypeAdapter
-from sqlalchemy import Dialect
+from sqlalchemy import Dialect, Enum
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
@@ -19,7 +20,22 @@ from sqlalchemy.types import TypeDecorator
 class Base(DeclarativeBase):
     """All tables of the bookings database."""
 
+    # What the database computes comes back with the INSERT or UPDATE that had it computed.
+    __mapper_args__ = {"eager_defaults": True}
+
     metadata = service_metadata(OUTBOX, INBOX, IDEMPOTENCY_KEYS)
+
+
+def one_of(kind: type[StrEnum], constraint: str) -> Enum:
+    """A text column that holds the values of an enum; the database checks it, by a constraint of that name."""
+    return Enum(
+        kind,
+        name=constraint,
+        native_enum=False,
+        create_constraint=True,
+        length=20,
+        values_callable=lambda members: [member.value for member in members],
+    )
 
 
 class Document(TypeDecorator[Any]):

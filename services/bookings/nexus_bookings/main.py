@@ -3,15 +3,13 @@
 from fastapi import FastAPI
 from nexus_contracts.listings import ListingDeleted, ListingPublished, ListingUnpublished, ListingUpdated
 from nexus_kit.app import create_app
-from nexus_kit.background import Periodic
 
+from nexus_bookings import timers
 from nexus_bookings.bookings import routes as bookings
-from nexus_bookings.bookings import timers
 from nexus_bookings.constraints import CONSTRAINTS
 from nexus_bookings.listings.service import apply
 from nexus_bookings.neighbours import Neighbours
 from nexus_bookings.nights import routes as nights
-from nexus_bookings.payments import refunds, settlement
 from nexus_bookings.payments import routes as payments
 from nexus_bookings.quotes import routes as quotes
 from nexus_bookings.settings import Settings
@@ -20,7 +18,6 @@ from nexus_bookings.settings import Settings
 def build() -> FastAPI:
     """The application, from the environment alone."""
     neighbours = Neighbours.of(settings := Settings())
-    provider = neighbours.payments
     return create_app(
         name="bookings",
         title="Nexus bookings",
@@ -29,12 +26,7 @@ def build() -> FastAPI:
         routers=[nights.router, quotes.router, bookings.router, payments.router],
         constraints=CONSTRAINTS,
         consumes=dict.fromkeys((ListingPublished, ListingUpdated, ListingUnpublished, ListingDeleted), apply),
-        background=[
-            Periodic("expire holds", 1.0, timers.expire_overdue),
-            Periodic("complete stays", 1.0, timers.complete_past),
-            Periodic("settle payments", 0.3, lambda runtime: settlement.reconcile(runtime, provider)),
-            Periodic("carry out refunds", 0.5, lambda runtime: refunds.execute(runtime, provider)),
-        ],
+        background=timers.background(neighbours.payments),
         public={"GET /api/v1/availability/{listing_id}", "POST /api/v1/payments/chapa/webhook"},
         lifespan=neighbours.lifespan,
     )

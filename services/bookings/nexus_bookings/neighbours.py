@@ -1,4 +1,4 @@
-"""Whom bookings talks to: auth, listings, the payment provider. `main.py` makes them, routes ask for `NeighboursDep`."""
+"""Whom bookings talks to: auth, listings, the payment provider. `main.py` makes them, routes ask by `NeighboursDep`."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

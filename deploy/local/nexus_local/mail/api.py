@@ -3,10 +3,9 @@
 Tests wait for mails with it; the shapes are checked against Mailpit's own source (`server/apiv1`, `internal/storage`).
 """
 
-import json
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from nexus_local.mail.maildir import Mail, Maildir
@@ -44,10 +43,11 @@ async def search_messages(
 
 
 @router.delete("/messages")
-async def delete_messages(maildir: MaildirDep, request: Request) -> PlainTextResponse:
-    """Delete the mails of `{"IDs": [...]}`, or all without a body."""
-    body = await request.body()
-    maildir.delete((json.loads(body).get("IDs") or None) if body else None)
+async def delete_messages(
+    maildir: MaildirDep, ids: Annotated[list[str] | None, Body(alias="IDs", embed=True)] = None
+) -> PlainTextResponse:
+    """Delete the mails of `{"IDs": [...]}`, or all without IDs."""
+    maildir.delete(ids or None)
     return PlainTextResponse("ok")
 
 

@@ -19,11 +19,11 @@ from nexus_contracts.bookings import Party
 from nexus_contracts.money import Money
 from nexus_kit.db import BigInt, CreatedAt, Timestamp, Uuid7Pk
 from nexus_kit.errors import IllegalTransition
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, String, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from nexus_bookings.cancellation import CancellationTerms
-from nexus_bookings.db import Base, Document
+from nexus_bookings.db import Base, Document, one_of
 from nexus_bookings.stays import Stay
 
 
@@ -63,7 +63,7 @@ LEGAL_MOVES: dict[BookingStatus, frozenset[BookingStatus]] = {
 
 
 class Booking(Base):
-    """One guest, one listing, one stay, as the quote promised it. What the listing becomes later is not its business."""
+    """One guest, one listing, one stay, as the quote promised it: later changes of the listing do not reach it."""
 
     __tablename__ = "bookings"
     __table_args__ = (
@@ -72,27 +72,20 @@ class Booking(Base):
         CheckConstraint("guest_id <> host_id", name="parties"),
         CheckConstraint("total_amount >= 0 AND refund_amount BETWEEN 0 AND total_amount", name="amounts"),
         CheckConstraint("(status IN ('requested', 'pending_payment')) = (expires_at IS NOT NULL)", name="expires_at"),
-        CheckConstraint("(status = 'cancelled') = (cancelled_by IS NOT NULL)", name="cancelled_by"),
-        CheckConstraint("(status = 'cancelled') = (refund_amount IS NOT NULL)", name="refund"),
+        CheckConstraint(
+            "num_nonnulls(cancelled_by, refund_amount) = CASE status WHEN 'cancelled' THEN 2 ELSE 0 END",
+            name="cancelled",
+        ),
         Index("ix_bookings_guest_id", "guest_id", "id"),
         Index("ix_bookings_host_id", "host_id", "id"),
-        Index("ix_bookings_expires_at", "expires_at", postgresql_where="expires_at IS NOT NULL"),
-        Index("ix_bookings_ends_at", "ends_at", postgresql_where="status = 'confirmed'"),
+        Index("ix_bookings_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+        Index("ix_bookings_ends_at", "ends_at", postgresql_where=text("status = 'confirmed'")),
     )
 
     id: Mapped[Uuid7Pk]
     version: Mapped[int] = mapped_column(default=1)
     """Grows with every move: the ETag, and the sequence of the booking's events."""
-    status: Mapped[BookingStatus] = mapped_column(
-        Enum(
-            BookingStatus,
-            name="status",
-            native_enum=False,
-            create_constraint=True,
-            length=20,
-            values_callable=lambda states: [state.value for state in states],
-        )
-    )
+    status: Mapped[BookingStatus] = mapped_column(one_of(BookingStatus, "status"))
     quote_id: Mapped[UUID] = mapped_column(ForeignKey("quotes.id"))
     """A quote is booked once."""
     listing_id: Mapped[UUID]
@@ -112,7 +105,7 @@ class Booking(Base):
     cancellation: Mapped[CancellationTerms] = mapped_column(Document(CancellationTerms))
     expires_at: Mapped[Timestamp | None] = mapped_column()
     """When the host's answer, or the payment, comes too late: by the database clock."""
-    cancelled_by: Mapped[Party | None] = mapped_column(String(10))
+    cancelled_by: Mapped[Party | None] = mapped_column(one_of(Party, "cancelled_by"))
     refund_amount: Mapped[BigInt | None]
     """What the cancellation gives back of the total: 0 when nothing was paid."""
     created_at: Mapped[CreatedAt]

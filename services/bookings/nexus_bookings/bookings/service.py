@@ -1,6 +1,6 @@
 """Every move of a booking, one function each: it changes the row, takes or frees the nights, and tells the world.
 
-`routes.py` calls what the parties do, `timers.py` what time does, `payments` what money does. Locks are taken in one
+`routes.py` calls what the parties do, `timers.py` what time does, `settlement` what money does. Locks are taken in one
 order: the booking's row, its payments, its listing's nights.
 """
 
@@ -30,9 +30,9 @@ from nexus_bookings.bookings.models import Booking, BookingStatus
 from nexus_bookings.listings import service as listings
 from nexus_bookings.nights import service as nights
 from nexus_bookings.nights.service import DatesUnavailable
-from nexus_bookings.payments import refunds
 from nexus_bookings.pricing import percent_of
 from nexus_bookings.quotes import service as quotes
+from nexus_bookings.refunds import service as refunds
 
 TIME_TO_ANSWER = timedelta(hours=24)
 
@@ -70,7 +70,6 @@ async def book(session: AsyncSession, quote_id: UUID, guest_id: UUID, *, hold: t
     )
     session.add(booking)
     await session.flush()
-    await session.refresh(booking)
     await nights.take(session, listing, booking.stay, booking.id)
     fact = BookingHeld if listing.instant_book else BookingRequested
     await _tell(session, fact, booking, expires_at=booking.expires_at)
@@ -83,7 +82,6 @@ async def accept(session: AsyncSession, booking_id: UUID, host_id: UUID, *, hold
     booking.move(BookingStatus.PENDING_PAYMENT)
     booking.expires_at = func.now() + hold
     await session.flush()
-    await session.refresh(booking)
     await _tell(session, BookingAccepted, booking, expires_at=booking.expires_at)
     return booking
 

@@ -23,7 +23,7 @@ async def calendar(
     return AvailabilityOut(
         listing_id=listing.id,
         timezone=listing.timezone,
-        nights=[
+        items=[
             NightOut(night=night, free_units=max(offered - taken.get(night, 0), 0), price=listing.price)
             for night in period_as_stay.nights
         ],

@@ -38,4 +38,4 @@ class AvailabilityOut(Resource):
 
     listing_id: UUID
     timezone: str = Field(examples=["Africa/Addis_Ababa"])
-    nights: list[NightOut]
+    items: list[NightOut]

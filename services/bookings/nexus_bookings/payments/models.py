@@ -1,4 +1,4 @@
-"""Payments, what is given back of them, and the webhooks we were sent.
+"""Payments, and the webhooks we were sent about them.
 
 pending ─▶ succeeded ─▶ refunded      A payment only moves to the right: the provider's word that money arrived
    └─────▶ failed ────▶ refunded      outranks "failed", and nothing undoes a refund.
@@ -12,10 +12,10 @@ from uuid import UUID
 from nexus_contracts.money import Money
 from nexus_kit.db import BigInt, CreatedAt, Timestamp, Uuid7Pk
 from nexus_kit.errors import IllegalTransition
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from nexus_bookings.db import Base
+from nexus_bookings.db import Base, one_of
 
 
 class PaymentStatus(StrEnum):
@@ -59,17 +59,7 @@ class Payment(Base):
     amount: Mapped[BigInt]
     """Minor units of `currency`: the booking's total."""
     currency: Mapped[str] = mapped_column(String(3))
-    status: Mapped[PaymentStatus] = mapped_column(
-        Enum(
-            PaymentStatus,
-            name="status",
-            native_enum=False,
-            create_constraint=True,
-            length=20,
-            values_callable=lambda states: [state.value for state in states],
-        ),
-        default=PaymentStatus.PENDING,
-    )
+    status: Mapped[PaymentStatus] = mapped_column(one_of(PaymentStatus, "status"), default=PaymentStatus.PENDING)
     checkout_url: Mapped[str | None]
     """Where the guest pays. None until the provider has answered."""
     provider_reference: Mapped[str | None]
@@ -109,46 +99,6 @@ class Payment(Base):
     def is_open(self) -> bool:
         """Whether the guest can still pay on its page."""
         return self.status is PaymentStatus.PENDING and self.checkout_url is not None
-
-
-class RefundReason(StrEnum):
-    """Why money goes back."""
-
-    CANCELLED = "cancelled"
-    """A party cancelled the booking."""
-    NIGHTS_GONE = "nights_gone"
-    """It arrived when the booking could not be confirmed with it: too late, or paid twice."""
-    MISMATCH = "mismatch"
-    """It is not the amount or the currency that was asked for."""
-
-
-class Refund(Base):
-    """An order to give money back: committed first, then carried out until the provider takes it."""
-
-    __tablename__ = "refunds"
-    __table_args__ = (
-        CheckConstraint("amount > 0", name="amount"),
-        Index("ix_refunds_due_at", "due_at", postgresql_where=text("done_at IS NULL")),
-    )
-
-    id: Mapped[Uuid7Pk]
-    payment_id: Mapped[UUID] = mapped_column(ForeignKey("payments.id"), unique=True)
-    """A payment is refunded once."""
-    reference: Mapped[str] = mapped_column(String(60), unique=True)
-    """Our name for it at the provider, made from the payment's: the same in every try."""
-    amount: Mapped[BigInt]
-    currency: Mapped[str] = mapped_column(String(3))
-    reason: Mapped[RefundReason] = mapped_column(String(20))
-    due_at: Mapped[Timestamp] = mapped_column(server_default=text("now()"))
-    """When to try (again)."""
-    tries: Mapped[int] = mapped_column(default=0)
-    done_at: Mapped[Timestamp | None]
-    created_at: Mapped[CreatedAt]
-
-    @property
-    def money(self) -> Money:
-        """What goes back."""
-        return Money(amount=self.amount, currency=self.currency)
 
 
 class WebhookReceipt(Base):

@@ -58,7 +58,6 @@ async def open_payment(session: AsyncSession, booking_id: UUID, guest_id: UUID) 
     )
     session.add(payment)
     await session.flush()
-    await session.refresh(payment)
     return payment
 
 

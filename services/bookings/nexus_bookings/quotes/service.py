@@ -89,7 +89,6 @@ async def quote(
     )
     session.add(promised)
     await session.flush()
-    await session.refresh(promised)
     return promised
 
 

@@ -81,7 +81,7 @@ async def publish(session: AsyncSession, listing_id: UUID, host_id: UUID) -> Lis
     listing = await _locked(session, listing_id, host_id)
     listing.move(ListingStatus.PUBLISHED)
     _require_complete(listing)
-    listing.published_at = func.coalesce(Listing.published_at, func.now())
+    listing.published_at = listing.published_at or await session.scalar(select(func.now()))
     await _announce(session, listing, ListingPublished)
     return listing
 

@@ -3,14 +3,12 @@
 from nexus_contracts.auth import EmailVerificationRequested, PasswordResetRequested, RegistrationRepeated
 
 from nexus_worker.job import Job
-from nexus_worker.mail.people import one_time_token
 from nexus_worker.mail.sending import send
 
 
 async def mail_email_verification(job: Job[EmailVerificationRequested]) -> None:
     """Ask the owner of a new account to prove the address."""
-    token = await one_time_token(job.tools.services["auth"], job.fact.user_id, "verify_email")
-    await send(job, to=job.fact.user_id, token=token)
+    await send(job, to=job.fact.user_id, link_to="verify_email")
 
 
 async def mail_registration_repeated(job: Job[RegistrationRepeated]) -> None:
@@ -20,5 +18,4 @@ async def mail_registration_repeated(job: Job[RegistrationRepeated]) -> None:
 
 async def mail_password_reset(job: Job[PasswordResetRequested]) -> None:
     """Send the owner what sets a new password."""
-    token = await one_time_token(job.tools.services["auth"], job.fact.user_id, "reset_password")
-    await send(job, to=job.fact.user_id, token=token)
+    await send(job, to=job.fact.user_id, link_to="reset_password")

@@ -1,6 +1,5 @@
 """From a job to a mail in the mail server's hands. Every function in `accounts.py` and `bookings.py` ends here."""
 
-import unicodedata
 from datetime import UTC, datetime
 from email import policy
 from email.headerregistry import Address
@@ -16,7 +15,7 @@ from nexus_kit import context
 from nexus_worker.failures import Permanent
 from nexus_worker.job import Job
 from nexus_worker.mail import words
-from nexus_worker.mail.people import Recipient, recipient
+from nexus_worker.mail.people import OneTimeToken, Purpose, Recipient, one_time_token, recipient
 
 log = structlog.get_logger(__name__)
 
@@ -27,25 +26,27 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters.update(money=words.money, day=words.day, moment=words.moment)
+_templates.filters.update(money=words.money, day=words.day, moment=words.moment, line=words.one_line)
 
 
-async def send(job: Job[Any], *, to: UUID, **facts: Any) -> None:
+async def send(job: Job[Any], *, to: UUID, link_to: Purpose | None = None) -> None:
     """Mail the user `to` with the templates in the folder named like the reaction. The last thing a reaction does."""
-    person = await recipient(job.tools.services["auth"], to)
+    auth = job.tools.services["auth"]
+    person = await recipient(auth, to)
     if person is None:
         log.info("nobody to mail: the account is closed")
         return
-    await job.tools.mailer.send(compose(job, person, **facts))
+    token = await one_time_token(auth, to, link_to) if link_to else None
+    await job.tools.mailer.send(compose(job, person, token))
 
 
-def compose(job: Job[Any], person: Recipient, **facts: Any) -> EmailMessage:
+def compose(job: Job[Any], person: Recipient, token: OneTimeToken | None = None) -> EmailMessage:
     """The finished message. Its Message-ID follows from event and reaction.
 
     So if the process dies after the mail server accepted it and before the inbox row was committed, the second copy
     carries the same Message-ID, by which mail programs and people recognise a duplicate.
     """
-    given = {"fact": job.fact, "recipient": person, "public_url": job.tools.public_url, **facts}
+    given = {"fact": job.fact, "recipient": person, "token": token, "public_url": job.tools.public_url}
     subject, text, html = (
         _templates.get_template(f"{job.reaction}/{part}").render(given)
         for part in ("subject.txt", "body.txt", "body.html")
@@ -53,7 +54,7 @@ def compose(job: Job[Any], person: Recipient, **facts: Any) -> EmailMessage:
     message = EmailMessage(policy=policy.SMTP)
     message["From"] = job.tools.mailer.sender
     message["To"] = _address(person)
-    message["Subject"] = one_line(subject)
+    message["Subject"] = words.one_line(subject)
     message["Date"] = format_datetime(datetime.now(UTC))
     message["Message-ID"] = f"<{job.event.id}.{job.reaction}@{job.tools.mailer.domain}>"
     message["Auto-Submitted"] = "auto-generated"
@@ -64,14 +65,9 @@ def compose(job: Job[Any], person: Recipient, **facts: Any) -> EmailMessage:
     return message
 
 
-def one_line(text: str) -> str:
-    """What a header may hold of a text that somebody chose: no line break, no other control character."""
-    return " ".join("".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in text).split())
-
-
 def _address(person: Recipient) -> Address:
     try:
-        return Address(one_line(person.full_name), addr_spec=person.email)
+        return Address(words.one_line(person.full_name), addr_spec=person.email)
     except Exception as exc:  # noqa: BLE001
         # The standard library raises half a dozen unrelated types here, and each quotes the address.
         raise Permanent(f"the address of the recipient cannot be written in a header ({type(exc).__name__})") from None

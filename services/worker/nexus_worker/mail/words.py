@@ -1,5 +1,6 @@
 """How facts read in a mail: money, dates and moments in plain English. The templates use these as filters."""
 
+import unicodedata
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -33,3 +34,8 @@ def day(night: date) -> str:
 def moment(instant: datetime, timezone: str) -> str:
     """`Monday, 7 December 2026, 14:30 East Africa Time`: as the clock on the listing's wall shows it."""
     return format_datetime(instant, f"{_DAY}, HH:mm zzzz", tzinfo=get_timezone(timezone), locale=_LOCALE)
+
+
+def one_line(text: str) -> str:
+    """What a header, or a line of plain text, may hold of what somebody chose: no line break or control character."""
+    return " ".join("".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in text).split())

@@ -1,6 +1,6 @@
 """Finds out what became of payments, by asking the provider, and acts on it. Webhooks only make it ask sooner.
 
-`main.py` runs `reconcile` several times a second, in one process at a time. The provider is asked between two
+`timers.py` runs `reconcile`. The provider is asked between two
 transactions, so no lock is held meanwhile; `settle` is harmless when two answers about one payment arrive at once.
 """
 
@@ -19,9 +19,10 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_bookings.bookings import service as bookings
-from nexus_bookings.payments import refunds
-from nexus_bookings.payments.models import Payment, PaymentStatus, Refund, RefundReason
+from nexus_bookings.payments.models import Payment, PaymentStatus
 from nexus_bookings.payments.provider import Charge, ChargeStatus, PaymentProvider
+from nexus_bookings.refunds import service as refunds
+from nexus_bookings.refunds.models import Refund, RefundReason
 
 log = structlog.get_logger(__name__)
 

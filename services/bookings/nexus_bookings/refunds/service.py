@@ -1,6 +1,6 @@
 """Gives money back: orders are written inside the transaction that owes them, and carried out by `execute`.
 
-`bookings.service` and `settlement` order; `main.py` runs `execute` twice a second, in one process at a time.
+bookings and settlement order; `timers.py` runs `execute`.
 """
 
 from datetime import timedelta
@@ -15,8 +15,9 @@ from nexus_kit.runtime import Runtime
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from nexus_bookings.payments.models import Payment, PaymentStatus, Refund, RefundReason
+from nexus_bookings.payments.models import Payment, PaymentStatus
 from nexus_bookings.payments.provider import PaymentProvider
+from nexus_bookings.refunds.models import Refund, RefundReason
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +78,6 @@ async def _claim(session: AsyncSession) -> tuple[Refund, str] | None:
     refund.due_at = func.now() + min(_FIRST_PAUSE * 2 ** min(refund.tries, 10), _LONGEST_PAUSE)
     refund.tries += 1
     await session.flush()
-    await session.refresh(refund)
     payment = await session.get_one(Payment, refund.payment_id)
     return refund, payment.provider_reference or payment.tx_ref
 

@@ -1,0 +1,87 @@
+"""Which address reaches which service, and which reaches none."""
+
+import httpx
+import pytest
+
+from tests.gateway.upstream import Upstream
+
+
+@pytest.mark.parametrize(
+    ("path", "service"),
+    [
+        ("/api/v1/auth/login", "auth"),
+        ("/api/v1/auth/me/", "auth"),
+        ("/api/v1/categories", "listings"),
+        ("/api/v1/listings/mine", "listings"),
+        ("/api/v1/listings/0199/publish/", "listings"),
+        ("/api/v1/cache/metrics", "listings"),
+        ("/api/v1/availability/0199?from=2027-01-01&to=2027-01-09", "bookings"),
+        ("/api/v1/quotes", "bookings"),
+        ("/api/v1/bookings?role=guest&status=", "bookings"),
+        ("/api/v1/payments/chapa/webhook", "bookings"),
+        ("/.well-known/jwks.json", "auth"),
+    ],
+)
+async def test_an_address_reaches_its_service_unchanged(client: httpx.AsyncClient, path: str, service: str) -> None:
+    seen = (await client.get(path)).json()
+
+    assert seen["service"] == service
+    assert seen["path"] + (f"?{seen['query']}" if seen["query"] else "") == path
+
+
+@pytest.mark.parametrize("service", ["auth", "listings", "bookings"])
+@pytest.mark.parametrize("page", ["docs", "openapi.json", "docs-assets/swagger-ui-bundle.js"])
+async def test_the_documentation_of_a_service_is_reached_below_its_name(
+    client: httpx.AsyncClient, service: str, page: str
+) -> None:
+    seen = (await client.get(f"/{service}/{page}")).json()
+
+    assert (seen["service"], seen["path"]) == (service, f"/{page}")
+
+
+@pytest.mark.parametrize("service", ["auth", "listings", "bookings"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/internal/events",
+        "/{service}/internal/events",
+        "/{service}/docs-assets/../internal/events",
+        "/api/v1/../../internal/events",
+        "/api/v1/{service}/../../../internal/events",
+        "/api/v1/{service}/%2e%2e/%2e%2e/%2e%2e/internal/events",
+        "/internal/events/%2e%2e/%2e%2e/api/v1/{service}",
+        "/internal/events/..%2f../api/v1/{service}",
+        "//internal//events",
+        "/api/v1/{service}//internal/events",
+        "/{service}/metrics",
+        "/metrics",
+        "/livez",
+        "/readyz",
+        "/{service}/readyz",
+        "/health/worker",
+    ],
+)
+async def test_what_is_internal_is_reached_by_no_spelling(
+    client: httpx.AsyncClient, services: dict[str, Upstream], service: str, path: str
+) -> None:
+    before = {name: list(upstream.requests) for name, upstream in services.items()}
+    raw = path.format(service=service).encode()
+    url = httpx.URL(scheme="https", host=client.base_url.host, port=client.base_url.port, raw_path=raw)
+
+    answer = await client.post(url)
+
+    assert answer.status_code in {400, 404}
+    assert answer.json()["code"] in {"bad_request", "not_found"}
+    assert {name: upstream.requests for name, upstream in services.items()} == before
+
+
+async def test_the_gateway_answers_for_its_own_health(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/healthz")
+
+    assert answer.json() == {"status": "ok"}
+
+
+async def test_the_portal_can_ask_whether_a_service_is_ready(client: httpx.AsyncClient) -> None:
+    ready = await client.get("/health/bookings")
+
+    assert (ready.json()["service"], ready.json()["path"]) == ("bookings", "/readyz")

@@ -1,0 +1,46 @@
+"""The worker as production builds it, its three peers, and a mail catcher."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import redis.asyncio as redis
+from nexus_kit.testing import Servers, Service, running_service
+from nexus_worker.main import build
+
+from tests.local.simulators import MailCatcher, running_mail_catcher
+from tests.worker.peers import Peer, serving
+from tests.worker.world import World
+
+
+@pytest.fixture(scope="session")
+def mail_catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailCatcher]:
+    """The one that ships with the product."""
+    with running_mail_catcher(Path(tmp_path_factory.mktemp("mail"))) as catcher:
+        yield catcher
+
+
+@pytest.fixture(scope="session")
+def peers() -> Iterator[dict[str, Peer]]:
+    """auth, listings, bookings."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(serving(Peer(name))) for name in ("auth", "listings", "bookings")}
+
+
+@pytest.fixture(scope="session")
+async def service(servers: Servers, peers: dict[str, Peer], mail_catcher: MailCatcher) -> AsyncIterator[Service]:
+    """One worker for all tests. It gives a reaction up after one more try, which takes a second or two."""
+    nowhere = redis.Redis()
+    environment = World(**peers, mailbox=mail_catcher.url, events=nowhere).environment(mail_catcher.smtp_port)
+    async with running_service("worker", build, servers, **environment, NEXUS_REACTION_RETRIES="1") as running:
+        yield running
+
+
+@pytest.fixture
+async def world(service: Service, peers: dict[str, Peer], mail_catcher: MailCatcher) -> AsyncIterator[World]:
+    """Everything in order before each test, and in working order after it."""
+    await service.clean()
+    yield World(**peers, mailbox=mail_catcher.url, events=service.events)
+    for peer in peers.values():
+        peer.failing_with = None
