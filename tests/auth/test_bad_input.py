@@ -16,7 +16,7 @@ CALLS = ("register", "verify-email", "login", "refresh", "forgot-password", "res
         (b"", "application/json", (422, "validation_failed")),
         (b"[]", "application/json", (422, "validation_failed")),
         (b'"text"', "application/json", (422, "validation_failed")),
-        (b"\xff\xfe", "application/json", (400, "bad_request")),
+        (b"\xff\xfe", "application/json", (422, "validation_failed")),
         (b'{"unknown": 1}', "application/json", (422, "validation_failed")),
         (b"email=a", "application/x-www-form-urlencoded", (415, "unsupported_media_type")),
         (b'{"a": "' + b"x" * 1_100_000 + b'"}', "application/json", (413, "payload_too_large")),

@@ -5,12 +5,20 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from nexus_contracts.access_token import SERVICE_TOKEN_SECONDS
-from nexus_kit.testing import Service, access_token, from_service, service_token
+from jose import jwt
+from nexus_contracts.access_token import SERVICE_TOKEN_ALGORITHM, SERVICE_TOKEN_SECONDS, SERVICE_TOKEN_TYPE
+from nexus_kit.testing import INTERNAL_SECRET, Service, access_token, from_service, service_token
+from nexus_kit.tokens import mint_service_token
 
 from tests.auth.given import Account, code, registered
 
 LONG_AGO = int(time.time()) - SERVICE_TOKEN_SECONDS - 5
+EXPIRED = jwt.encode(
+    {"iss": "worker", "aud": "auth", "iat": LONG_AGO, "exp": LONG_AGO + SERVICE_TOKEN_SECONDS},
+    INTERNAL_SECRET,
+    SERVICE_TOKEN_ALGORITHM,
+    headers={"typ": SERVICE_TOKEN_TYPE},
+)
 
 
 async def test_a_service_asks_for_a_recipient(service: Service, client: httpx.AsyncClient) -> None:
@@ -63,8 +71,8 @@ async def test_an_unknown_user_is_not_found(client: httpx.AsyncClient) -> None:
     [
         (None, "not_authenticated"),
         (service_token("worker", "bookings"), "token_refused"),
-        (service_token("worker", "auth", iat=LONG_AGO, exp=LONG_AGO + SERVICE_TOKEN_SECONDS), "token_refused"),
-        (service_token("worker", "auth", secret="some other secret of the same length"), "token_refused"),
+        (EXPIRED, "token_refused"),
+        (mint_service_token("some other secret of the same length", caller="worker", audience="auth"), "token_refused"),
         (access_token(roles=["user", "admin"]), "token_refused"),
     ],
     ids=["none", "for another service", "expired", "signed by a stranger", "an admin's"],

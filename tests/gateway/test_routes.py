@@ -1,8 +1,11 @@
 """Which address reaches which service, and which reaches none."""
 
+import json
+
 import httpx
 import pytest
 
+from tests.gateway.nginx import Gateway
 from tests.gateway.upstream import Upstream
 
 
@@ -62,16 +65,15 @@ async def test_the_documentation_of_a_service_is_reached_below_its_name(
     ],
 )
 async def test_what_is_internal_is_reached_by_no_spelling(
-    client: httpx.AsyncClient, services: dict[str, Upstream], service: str, path: str
+    gateway: Gateway, services: dict[str, Upstream], service: str, path: str
 ) -> None:
     before = {name: list(upstream.requests) for name, upstream in services.items()}
-    raw = path.format(service=service).encode()
-    url = httpx.URL(scheme="https", host=client.base_url.host, port=client.base_url.port, raw_path=raw)
+    line = f"GET {path.format(service=service)} HTTP/1.1"
 
-    answer = await client.post(url)
+    head, body = await gateway.say(f"{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
 
-    assert answer.status_code in {400, 404}
-    assert answer.json()["code"] in {"bad_request", "not_found"}
+    assert head.split(b" ")[1] in {b"400", b"404"}
+    assert json.loads(body)["code"] in {"bad_request", "not_found"}
     assert {name: upstream.requests for name, upstream in services.items()} == before
 
 

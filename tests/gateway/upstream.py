@@ -98,8 +98,6 @@ async def serving(upstream: Upstream) -> AsyncIterator[Upstream]:
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve(sockets=[listener]))  # `serve` would take over pytest's signals
-    while not server.started:
-        await asyncio.sleep(0.01)
     try:
         yield upstream
     finally:

@@ -5,13 +5,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import redis.asyncio as redis
 from nexus_kit.testing import Servers, Service, running_service
 from nexus_worker.main import build
 
 from tests.local.simulators import MailCatcher, running_mail_catcher
 from tests.worker.peers import Peer, serving
-from tests.worker.world import World
+from tests.worker.world import World, told_of
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +30,8 @@ def peers() -> Iterator[dict[str, Peer]]:
 @pytest.fixture(scope="session")
 async def service(servers: Servers, peers: dict[str, Peer], mail_catcher: MailCatcher) -> AsyncIterator[Service]:
     """One worker for all tests. It gives a reaction up after one more try, which takes a second or two."""
-    nowhere = redis.Redis()
-    environment = World(**peers, mailbox=mail_catcher.url, events=nowhere).environment(mail_catcher.smtp_port)
-    async with running_service("worker", build, servers, **environment, NEXUS_REACTION_RETRIES="1") as running:
+    environment = told_of(peers, mail_catcher, NEXUS_REACTION_RETRIES="1")
+    async with running_service("worker", build, servers, extensions=(), tables=None, **environment) as running:
         yield running
 
 

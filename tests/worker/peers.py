@@ -5,6 +5,7 @@ A test makes them refuse, fail or go away.
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ class Peer:
     users: dict[UUID, dict[str, str]] = field(default_factory=dict)
     failing_with: int | None = None
     """The status of every answer, while set."""
+    answers_after: float = 0.0
+    """Seconds that it takes to answer."""
     delivered: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     """Headers and CloudEvent of each delivery that was taken."""
     refused: int = 0
@@ -48,6 +51,7 @@ class Peer:
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
         """Status and JSON for one call."""
         verify_service_token(headers["authorization"].removeprefix("Bearer "), INTERNAL_SECRET, audience=self.name)
+        time.sleep(self.answers_after)
         if self.failing_with:
             self.refused += 1
             return self.failing_with, {"code": "as_told"}

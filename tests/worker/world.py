@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
@@ -13,8 +13,14 @@ from nexus_contracts import bookings
 from nexus_contracts.envelope import CloudEvent, Event
 from nexus_contracts.money import Money
 from nexus_kit import streams
+from nexus_kit.db import Database
+from nexus_kit.inbox import INBOX
+from nexus_kit.testing import Service
+from nexus_worker.db import DeadLetter
 from redis.asyncio import Redis
+from sqlalchemy import select
 
+from tests.local.simulators import MailCatcher
 from tests.worker.peers import Peer
 
 T = TypeVar("T")
@@ -34,16 +40,6 @@ class World:
     mailbox: str
     """URL of the mail catcher."""
     events: Redis
-
-    def environment(self, smtp_port: int) -> dict[str, str]:
-        """What the worker is told about its peers."""
-        return {
-            "NEXUS_AUTH_URL": self.auth.url,
-            "NEXUS_LISTINGS_URL": self.listings.url,
-            "NEXUS_BOOKINGS_URL": self.bookings.url,
-            "NEXUS_SMTP_URL": f"smtp://127.0.0.1:{smtp_port}",
-            "NEXUS_MAIL_FROM": "Nexus <no-reply@nexus.test>",
-        }
 
     async def happens(self, fact: Event, *, times: int = 1, **envelope: Any) -> CloudEvent[Any]:
         """Publish the fact as its producer's relay does, perhaps more than once."""
@@ -82,6 +78,30 @@ class World:
         async with httpx.AsyncClient(base_url=self.mailbox) as client:
             headers: dict[str, list[str]] = (await client.get(f"/api/v1/message/{mail['ID']}/headers")).json()
             return headers
+
+
+def told_of(peers: Mapping[str, Peer], mail_catcher: MailCatcher, **more: str) -> dict[str, str]:
+    """What the worker's environment says of its peers."""
+    return {
+        **{f"NEXUS_{name.upper()}_URL": peer.url for name, peer in peers.items()},
+        "NEXUS_SMTP_URL": f"smtp://127.0.0.1:{mail_catcher.smtp_port}",
+        "NEXUS_MAIL_FROM": "Nexus <no-reply@nexus.test>",
+        **more,
+    }
+
+
+async def inbox_holds(service: Service, event: CloudEvent[Any], reactions: list[str]) -> None:
+    """Exactly these reactions to the event have been done, and none given up."""
+    assert await consumers(service.database, event) == reactions
+    async with service.database.unit_of_work() as session:
+        assert (await session.scalars(select(DeadLetter.error).where(DeadLetter.event_id == event.id))).all() == []
+
+
+async def consumers(database: Database, event: CloudEvent[Any]) -> list[str]:
+    """The reactions to the event that have been done."""
+    async with database.unit_of_work() as session:
+        rows = select(INBOX.c.consumer).where(INBOX.c.event_id == event.id).order_by(INBOX.c.consumer)
+        return list((await session.scalars(rows)).all())
 
 
 def booking(kind: type[F], guest: UUID, host: UUID, title: str = "Lakeside cabin", **more: Any) -> F:

@@ -58,7 +58,7 @@ def down(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Stop everything in the right order."""
     from nexus_local.down import stop
 
-    stop(_existing(data_dir), Report())
+    stop(_folder(data_dir), Report())
 
 
 @app.command()

@@ -26,6 +26,14 @@ TUNABLE = {
     "NEXUS_LISTEN_HOST": "127.0.0.1",
 }
 """What the environment of `nexus up` may change."""
+UNLIMITED = {
+    "NEXUS_RATE_PER_SECOND": "1000000",
+    "NEXUS_RATE_BURST": "1000000",
+    "NEXUS_CREDENTIALS_PER_MINUTE": "1000000",
+    "NEXUS_CREDENTIALS_BURST": "1000000",
+    "NEXUS_CONNECTIONS": "60000",
+}
+"""For load tests: NEXUS_RATE_LIMITS=off lifts the services' limits and these."""
 
 
 def command(suite: Suite) -> list[str]:
@@ -59,7 +67,8 @@ def render(template: str, values: dict[str, str]) -> str:
 
 def variables(suite: Suite) -> dict[str, str]:
     """Every name that the templates may use."""
-    tuned = {name: os.environ.get(name, default) for name, default in TUNABLE.items()}
+    defaults = TUNABLE | UNLIMITED if os.environ.get("NEXUS_RATE_LIMITS") == "off" else TUNABLE
+    tuned = {name: os.environ.get(name, default) for name, default in defaults.items()}
     return tuned | {
         # The checkout may lie in a folder that only root enters, where nginx's own choice, nobody, could not read it.
         "NEXUS_NGINX_MAIN": "user root root;" if os.geteuid() == 0 else "",

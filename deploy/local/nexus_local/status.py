@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from nexus_local.processes import Process
 from nexus_local.state import DataFolder, Record
@@ -24,6 +25,7 @@ def status(folder: DataFolder) -> dict[str, Any]:
     rows = asyncio.run(_rows(table, state.processes if running else {}))
     return {
         "state": state.phase if running else "stopped",
+        "supervisor": {"pid": state.supervisor.pid if running and state.supervisor else None},
         "gateway": suite.gateway_url,
         "ca": str(suite.ca_file),
         "mail": suite.browser_url("mail"),
@@ -46,4 +48,10 @@ async def _row(process: Process, record: Record) -> dict[str, Any]:
         state = "unready"
     if pid is None and state == "ready":
         state = "restarting"  # it has just died, and the supervisor has not noticed yet
-    return {"url": process.url, "pid": pid, "state": state, "restarts": record.restarts}
+    return {
+        "url": process.url,
+        "port": urlsplit(process.url).port,
+        "pid": pid,
+        "state": state,
+        "restarts": record.restarts,
+    }

@@ -23,6 +23,7 @@ NEEDED_BYTES = 200_000_000
 
 def run(folder: DataFolder, *, port_offset: int | None, seed: bool, box: bool, report: Report) -> int:
     """Run the suite until a signal stops it. Returns the exit code."""
+    os.umask(0o077)  # logs, mails and databases are for their owner alone
     folder.create()
     try:
         with folder.held():
@@ -89,6 +90,7 @@ def _already_running(folder: DataFolder, *, box: bool, report: Report) -> int:
 
 def detached(folder: DataFolder, *, port_offset: int | None, seed: bool, box: bool, report: Report) -> int:
     """Run the suite in the background; return when it is ready, or with the report of its failure."""
+    os.umask(0o077)
     folder.create()
     log = folder.log("supervisor")
     processes.rotate(log)

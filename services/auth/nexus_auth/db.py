@@ -9,5 +9,3 @@ class Base(DeclarativeBase):
     """The outbox is the only kit table here: auth consumes no events, so it has no inbox."""
 
     metadata = service_metadata(OUTBOX)
-    # What the database fills in is read back at once: an async session cannot fetch it later, behind an attribute.
-    __mapper_args__ = {"eager_defaults": True}

@@ -20,9 +20,6 @@ from sqlalchemy.types import TypeDecorator
 class Base(DeclarativeBase):
     """All tables of the bookings database."""
 
-    # What the database computes comes back with the INSERT or UPDATE that had it computed.
-    __mapper_args__ = {"eager_defaults": True}
-
     metadata = service_metadata(OUTBOX, INBOX, IDEMPOTENCY_KEYS)
 
 

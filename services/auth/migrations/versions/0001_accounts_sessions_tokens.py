@@ -33,13 +33,13 @@ def upgrade() -> None:
         sa.Column("deleted_at", INSTANT),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sa.UniqueConstraint("email", name="uq_users_email"),
-        sa.CheckConstraint("email = lower(email)", name="ck_users_email_lower"),
+        sa.CheckConstraint("email = lower(email)", name="email_lower"),
         sa.CheckConstraint(
             "(deleted_at IS NULL AND num_nulls(email, full_name, password_hash) = 0)"
             " OR (deleted_at IS NOT NULL AND num_nonnulls(email, full_name, password_hash) = 0)",
-            name="ck_users_whole_or_erased",
+            name="whole_or_erased",
         ),
-        sa.CheckConstraint("roles <@ ARRAY['user', 'admin']", name="ck_users_roles_known"),
+        sa.CheckConstraint("roles <@ ARRAY['user', 'admin']", name="roles_known"),
     )
     op.create_table(
         "sessions",
@@ -69,7 +69,7 @@ def upgrade() -> None:
         sa.Column("created_at", INSTANT, server_default=NOW, nullable=False),
         sa.PrimaryKeyConstraint("token_hash", name="pk_one_time_tokens"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_one_time_tokens_user_id_users", ondelete="CASCADE"),
-        sa.CheckConstraint("purpose IN ('verify_email', 'reset_password')", name="ck_one_time_tokens_purpose_known"),
+        sa.CheckConstraint("purpose IN ('verify_email', 'reset_password')", name="purpose_known"),
     )
     op.create_index("ix_one_time_tokens_user_id_purpose", "one_time_tokens", ["user_id", "purpose"])
     op.create_index("ix_one_time_tokens_expires_at", "one_time_tokens", ["expires_at"])

@@ -33,7 +33,7 @@ internal = APIRouter(prefix="/internal/users", tags=["internal"])
     "/register",
     status_code=202,
     summary="Register",
-    dependencies=[limits.EVENLY, limits.REGISTER_BY_CLIENT],
+    dependencies=[limits.REGISTER_BY_CLIENT, limits.EVENLY],
     responses=responses(ValidationFailed, RateLimited),
 )
 async def register(body: Registration, runtime: RuntimeDep, session: SessionDep) -> Accepted:
@@ -58,7 +58,7 @@ async def verify_email(body: EmailVerification, session: SessionDep) -> None:
     "/forgot-password",
     status_code=202,
     summary="Ask for a link that sets a new password",
-    dependencies=[limits.EVENLY, limits.FORGOT_BY_CLIENT],
+    dependencies=[limits.FORGOT_BY_CLIENT, limits.EVENLY],
     responses=responses(ValidationFailed, RateLimited),
 )
 async def forgot_password(body: ForgottenPassword, runtime: RuntimeDep, session: SessionDep) -> Accepted:

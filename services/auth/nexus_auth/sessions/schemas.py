@@ -23,7 +23,7 @@ class Credentials(Body):
 class Refresh(Body):
     """The refresh token that the last answer held."""
 
-    refresh_token: Annotated[str, StringConstraints(max_length=500), Field(examples=[_REFRESH_TOKEN])]
+    refresh_token: Annotated[str, StringConstraints(max_length=4096), Field(examples=[_REFRESH_TOKEN])]
 
 
 class TokenPair(Resource):

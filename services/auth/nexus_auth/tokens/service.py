@@ -5,7 +5,7 @@ import secrets
 from uuid import UUID
 
 from nexus_kit.errors import BadRequest, NotFound
-from sqlalchemy import Interval, cast, delete, func, select
+from sqlalchemy import Interval, cast, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_auth.accounts.models import User
@@ -23,15 +23,14 @@ async def mint(session: AsyncSession, user_id: UUID, purpose: Purpose) -> Minted
     if user is None:
         raise NotFound
     token = secrets.token_urlsafe(32)
-    row = OneTimeToken(
+    row = insert(OneTimeToken).values(
         token_hash=_digest(token),
         user_id=user_id,
         purpose=purpose,
         expires_at=func.now() + cast(LIFETIME[purpose], Interval),
     )
-    session.add(row)
-    await session.flush()
-    return MintedToken(token=token, expires_at=row.expires_at)
+    expires_at = (await session.execute(row.returning(OneTimeToken.expires_at))).scalar_one()
+    return MintedToken(token=token, expires_at=expires_at)
 
 
 async def consume(session: AsyncSession, token: str, purpose: Purpose) -> User:

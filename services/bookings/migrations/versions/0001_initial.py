@@ -107,7 +107,12 @@ def _quotes() -> None:
         sa.Column("guests", sa.Integer(), nullable=False),
         sa.Column("price", JSONB(), nullable=False),
         sa.Column("cancellation", JSONB(), nullable=False),
-        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "valid_until",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now() + interval '30 minutes'"),
+            nullable=False,
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
         sa.CheckConstraint("check_out > check_in", name=op.f("ck_quotes_dates")),
         sa.CheckConstraint("guests >= 1", name=op.f("ck_quotes_guests")),

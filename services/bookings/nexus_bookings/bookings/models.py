@@ -10,7 +10,7 @@
 The first three hold their nights; nothing else does.
 """
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -103,15 +103,15 @@ class Booking(Base):
     """Minor units of `currency`: what the guest pays."""
     currency: Mapped[str] = mapped_column(String(3))
     cancellation: Mapped[CancellationTerms] = mapped_column(Document(CancellationTerms))
-    expires_at: Mapped[Timestamp | None] = mapped_column()
-    """When the host's answer, or the payment, comes too late: by the database clock."""
+    expires_at: Mapped[Timestamp | None]
+    """When the host's answer, or the payment, comes too late: by the database's clock."""
     cancelled_by: Mapped[Party | None] = mapped_column(one_of(Party, "cancelled_by"))
     refund_amount: Mapped[BigInt | None]
     """What the cancellation gives back of the total: 0 when nothing was paid."""
     created_at: Mapped[CreatedAt]
 
-    is_overdue: Mapped[bool] = column_property(func.coalesce(expires_at <= func.now(), False))
-    """Whether `expires_at` had passed when the row was read."""
+    as_of: Mapped[datetime] = column_property(func.now())
+    """The database's clock when the row was read: deadlines are set by it and compared with it."""
 
     def check_move(self, status: BookingStatus) -> None:
         """Raise `IllegalTransition` unless the move is legal now."""
@@ -124,6 +124,11 @@ class Booking(Base):
         self.status = status
         self.version += 1
         self.expires_at = None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the deadline has passed, though the sweeper may not have come by yet."""
+        return self.expires_at is not None and self.expires_at <= self.as_of
 
     def party(self, user_id: UUID) -> Party | None:
         """Who this user is to the booking; None for a stranger."""

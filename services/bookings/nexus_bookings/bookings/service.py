@@ -4,7 +4,7 @@
 order: the booking's row, its payments, its listing's nights.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -50,7 +50,7 @@ async def book(session: AsyncSession, quote_id: UUID, guest_id: UUID, *, hold: t
     quote = await quotes.claim(session, quote_id, guest_id)
     listing = await listings.known(session, quote.listing_id)
     quotes.refuse_unbookable(listing, quote.stay)
-    to_answer = func.least(func.now() + TIME_TO_ANSWER, quote.stay.begins_at)
+    to_answer = min(quote.as_of + TIME_TO_ANSWER, quote.stay.begins_at)
     booking = Booking(
         status=BookingStatus.PENDING_PAYMENT if listing.instant_book else BookingStatus.REQUESTED,
         quote_id=quote.id,
@@ -66,7 +66,7 @@ async def book(session: AsyncSession, quote_id: UUID, guest_id: UUID, *, hold: t
         total_amount=quote.price.total.amount,
         currency=quote.price.total.currency,
         cancellation=quote.cancellation,
-        expires_at=func.now() + hold if listing.instant_book else to_answer,
+        expires_at=quote.as_of + hold if listing.instant_book else to_answer,
     )
     session.add(booking)
     await session.flush()
@@ -80,8 +80,7 @@ async def accept(session: AsyncSession, booking_id: UUID, host_id: UUID, *, hold
     """The host says yes in time: the nights stay held, now until the guest has paid."""
     booking = await _requested(session, booking_id, host_id)
     booking.move(BookingStatus.PENDING_PAYMENT)
-    booking.expires_at = func.now() + hold
-    await session.flush()
+    booking.expires_at = booking.as_of + hold
     await _tell(session, BookingAccepted, booking, expires_at=booking.expires_at)
     return booking
 
@@ -113,7 +112,7 @@ async def refund_due(session: AsyncSession, booking: Booking, user_id: UUID) -> 
     booking.check_move(BookingStatus.CANCELLED)
     paid = await refunds.paid_for_booking(session, booking.id)
     by_host = booking.party(user_id) is Party.HOST
-    percent = 100 if by_host else booking.cancellation.refund_percent(datetime.now(UTC))
+    percent = 100 if by_host else booking.cancellation.refund_percent(booking.as_of)
     return booking.money(percent_of(paid, percent))
 
 

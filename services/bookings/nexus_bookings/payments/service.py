@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from httpx import HTTPStatusError
 from nexus_kit.errors import Conflict, NotFound, Unauthorized, UpstreamFailed, ValidationFailed
@@ -26,7 +26,7 @@ FIRST_CHECK = timedelta(seconds=5)
 CALL_IS_OVER = timedelta(seconds=30)
 """After the row is written, a checkout that is being opened is open or has failed."""
 PATIENCE = timedelta(hours=6)
-"""How long after the hold's end a payment may still arrive."""
+"""How long the provider is asked: its page outlives the hold."""
 
 
 class NotPayable(Conflict):
@@ -50,11 +50,11 @@ async def open_payment(session: AsyncSession, booking_id: UUID, guest_id: UUID) 
     payment = Payment(
         booking_id=booking.id,
         guest_id=guest_id,
-        tx_ref=func.concat("nexus-", func.uuidv7()),
+        tx_ref=f"nexus-{uuid4()}",
         amount=booking.total_amount,
         currency=booking.currency,
-        check_at=func.now() + CALL_IS_OVER,
-        give_up_at=booking.expires_at + PATIENCE if booking.expires_at else func.now() + PATIENCE,
+        check_at=booking.as_of + CALL_IS_OVER,
+        give_up_at=booking.as_of + PATIENCE,
     )
     session.add(payment)
     await session.flush()

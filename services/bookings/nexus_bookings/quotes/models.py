@@ -1,10 +1,10 @@
 """A price promised to one guest for one stay, for half an hour. Nothing in it changes after it is written."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from nexus_kit.db import CreatedAt, Timestamp, Uuid7Pk
-from sqlalchemy import CheckConstraint, func
+from sqlalchemy import CheckConstraint, func, text
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from nexus_bookings.cancellation import CancellationTerms
@@ -31,11 +31,16 @@ class Quote(Base):
     guests: Mapped[int]
     price: Mapped[Price] = mapped_column(Document(Price))
     cancellation: Mapped[CancellationTerms] = mapped_column(Document(CancellationTerms))
-    valid_until: Mapped[Timestamp] = mapped_column()
+    valid_until: Mapped[Timestamp] = mapped_column(server_default=text("now() + interval '30 minutes'"))
     created_at: Mapped[CreatedAt]
 
-    is_expired: Mapped[bool] = column_property(valid_until <= func.now())
-    """By the database clock, when the row was read."""
+    as_of: Mapped[datetime] = column_property(func.now())
+    """The database's clock when the row was read."""
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the promise is over."""
+        return self.valid_until <= self.as_of
 
     @property
     def stay(self) -> Stay:

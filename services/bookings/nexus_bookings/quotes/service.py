@@ -6,7 +6,7 @@ from uuid import UUID
 from nexus_contracts.listings import ListingSnapshot, ListingStatus
 from nexus_kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from nexus_kit.http import ServiceClient
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_bookings import cancellation, pricing
@@ -16,8 +16,6 @@ from nexus_bookings.nights.service import DatesUnavailable
 from nexus_bookings.quotes.models import Quote
 from nexus_bookings.quotes.schemas import NewQuote
 from nexus_bookings.stays import MOST_DAYS_AHEAD, MOST_NIGHTS, Stay
-
-VALID = timedelta(minutes=30)
 
 
 class ListingNotBookable(Conflict):
@@ -85,7 +83,6 @@ async def quote(
         guests=wish.guests,
         price=pricing.price(listing, stay, service_fee_percent=service_fee_percent),
         cancellation=cancellation.terms(listing.cancellation_policy, stay),
-        valid_until=func.now() + VALID,
     )
     session.add(promised)
     await session.flush()

@@ -3,6 +3,7 @@
 `routes.py` calls it for hosts; `main.py` lists `archive_all_of` among the events that this service consumes.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from nexus_contracts.listings import (
 from nexus_kit.conditional import Preconditions
 from nexus_kit.errors import Conflict, FieldError, NotFound, Problem, Unprocessable
 from nexus_kit.outbox import emit
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_listings.listings.models import IS_PUBLISHED, Listing
@@ -81,7 +82,7 @@ async def publish(session: AsyncSession, listing_id: UUID, host_id: UUID) -> Lis
     listing = await _locked(session, listing_id, host_id)
     listing.move(ListingStatus.PUBLISHED)
     _require_complete(listing)
-    listing.published_at = listing.published_at or await session.scalar(select(func.now()))
+    listing.published_at = listing.published_at or datetime.now(UTC)
     await _announce(session, listing, ListingPublished)
     return listing
 
