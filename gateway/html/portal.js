@@ -1,4 +1,5 @@
-// The portal's only script: health lights, what a local run adds (portal.json), and copy buttons. It asks nobody but this gateway.
+// The portal's only script: health lights, links from mails, what a local run adds (portal.json), and copy
+// buttons. It asks nobody but this gateway.
 'use strict';
 
 const POLL_MS = 5000;
@@ -78,6 +79,30 @@ function openProblem() {
   if (slug && document.getElementById(slug)) location.replace(`#${slug}`);
 }
 
+// Mails lead to /#verify-email?token=… and /#reset-password?token=…: behind the #, so that no log ever sees the token.
+const MAILED = { 'verify-email': 'Verify your e-mail address', 'reset-password': 'Set a new password' };
+
+function openMailedLink() {
+  const [action, query] = location.hash.slice(1).split('?');
+  if (!Object.hasOwn(MAILED, action)) return;
+  history.replaceState(null, '', '/');
+  const section = document.getElementById('mailed');
+  const form = section.querySelector('form');
+  const password = form.elements.password;
+  section.querySelector('h3').append(MAILED[action]);
+  password.required = action === 'reset-password';
+  password.parentElement.hidden = !password.required;
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const body = { token: new URLSearchParams(query).get('token'), ...(password.required && { password: password.value }) };
+    const headers = { 'Content-Type': 'application/json' };
+    const answer = await fetch(`/api/v1/auth/${action}`, { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => null);
+    const problem = answer?.ok ? null : await answer?.json().catch(() => null);
+    section.querySelector('[role=status]').textContent = answer?.ok ? 'Done.' : problem?.detail ?? 'No answer: try again.';
+  });
+  section.hidden = false;
+}
+
 async function start() {
   openProblem();
   document.querySelectorAll('pre').forEach(addCopyButton);
@@ -85,6 +110,7 @@ async function start() {
   setInterval(checkAll, POLL_MS);
   document.addEventListener('visibilitychange', checkAll);
   if (!document.getElementById('local')) return;
+  openMailedLink();
   const answer = await fetch('/portal.json').catch(() => null);
   const local = answer?.ok ? await answer.json() : null;
   fillIn(local);

@@ -83,9 +83,7 @@ def create_app(
     if consumes is not None:
         routers = [*routers, inbox.events_router(name, consumes)]
     for router in routers:
-        prefixed = APIRouter(prefix=_prefix(router))
-        prefixed.include_router(router)
-        app.include_router(prefixed)
+        app.include_router(router, prefix=_prefix(router))
         _check_guards(_prefix(router), router, public)
     app.state.declared_parameters = _declared_parameters(routers)
     app.include_router(operations_router(Path(_package(name)).parent / "alembic.ini"))

@@ -13,7 +13,7 @@ from nexus_contracts.access_token import Role
 
 from nexus_kit.errors import Forbidden
 from nexus_kit.runtime import RuntimeDep
-from nexus_kit.tokens import NotAuthenticated, Principal, verify_service_token
+from nexus_kit.tokens import NotAuthenticated, Principal, Verifier, verify_service_token
 
 _bearer = HTTPBearer(
     auto_error=False, scheme_name="access token", bearerFormat="JWT", description="From POST /auth/login."
@@ -32,13 +32,21 @@ class NotAllowed(Forbidden):
     """Your roles do not allow this."""
 
 
-async def optional_user(runtime: RuntimeDep, request: Request, bearer: _Bearer) -> Principal | None:
+async def authenticate(request: Request) -> Principal | None:
     """The caller, or None without a token. A token that is present must be good: a typing error is not anonymity."""
-    if bearer is None:
-        if "authorization" in request.headers:
-            raise NotAuthenticated("Send `Authorization: Bearer <access token>`.")
+    header = request.headers.get("authorization")
+    if header is None:
         return None
-    return await runtime.verifier.verify(bearer.credentials)
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise NotAuthenticated("Send `Authorization: Bearer <access token>`.")
+    verifier: Verifier = request.app.state.runtime.verifier
+    return await verifier.verify(token.strip())
+
+
+async def optional_user(request: Request, _: _Bearer) -> Principal | None:
+    """The dependency behind `OptionalUser`; the second parameter is there for the documentation."""
+    return await authenticate(request)
 
 
 async def current_user(user: Annotated[Principal | None, Depends(optional_user)]) -> Principal:

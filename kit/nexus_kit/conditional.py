@@ -25,18 +25,7 @@ def etag(version: int) -> str:
 class Preconditions:
     """What the client knows already."""
 
-    def __init__(
-        self,
-        if_match: Annotated[
-            str | None,
-            Header(
-                alias="If-Match", description="The ETag that the change is based on; required to change a resource."
-            ),
-        ] = None,
-        if_none_match: Annotated[
-            str | None, Header(alias="If-None-Match", description="The ETag that the client has: 304 if it is current.")
-        ] = None,
-    ) -> None:
+    def __init__(self, if_match: str | None, if_none_match: str | None) -> None:
         self._if_match = if_match
         self._if_none_match = if_none_match
 
@@ -59,7 +48,18 @@ class Preconditions:
             raise PreconditionFailed(headers={"ETag": etag(version)})
 
 
-Conditional = Annotated[Preconditions, Depends()]
+_IfMatch = Header(alias="If-Match", description="The ETag that the change is based on; required to change a resource.")
+_IfNoneMatch = Header(alias="If-None-Match", description="The ETag that the client has: 304 if it is current.")
+
+
+async def preconditions(
+    if_match: Annotated[str | None, _IfMatch] = None, if_none_match: Annotated[str | None, _IfNoneMatch] = None
+) -> Preconditions:
+    """The dependency behind `Conditional`."""
+    return Preconditions(if_match, if_none_match)
+
+
+Conditional = Annotated[Preconditions, Depends(preconditions)]
 
 
 def _names(header: str, version: int) -> bool:

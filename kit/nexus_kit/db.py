@@ -94,7 +94,7 @@ class Database:
         return exc
 
 
-def unit_of_work(request: Request) -> Callable[[], AbstractAsyncContextManager[AsyncSession]]:
+async def unit_of_work(request: Request) -> Callable[[], AbstractAsyncContextManager[AsyncSession]]:
     """The dependency behind `UnitOfWork`: for the rare route that needs two transactions, and says why."""
     database: Database = request.app.state.runtime.database
     return database.unit_of_work

@@ -87,7 +87,7 @@ class Cursors:
         return hmac.digest(self._key, data, "sha256")[:_MAC_BYTES]
 
 
-def cursors(runtime: RuntimeDep) -> Cursors:
+async def cursors(runtime: RuntimeDep) -> Cursors:
     """The dependency behind `CursorsDep`."""
     return Cursors(runtime.settings.internal_secret.get_secret_value())
 

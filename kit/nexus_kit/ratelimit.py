@@ -82,7 +82,7 @@ class Limit:
         return headers
 
 
-def by_ip(request: Request) -> str:
+async def by_ip(request: Request) -> str:
     """The caller's address, as the gateway saw it; of IPv6 the /64, which one household has to itself."""
     host = request.client.host if request.client else ""
     try:

@@ -23,7 +23,7 @@ class Runtime:
     verifier: Verifier
 
 
-def runtime(request: Request) -> Runtime:
+async def runtime(request: Request) -> Runtime:
     """The dependency behind `RuntimeDep`."""
     found: Runtime = request.app.state.runtime
     return found

@@ -4,6 +4,7 @@
 the type, the key, and the presence of every claim (RFC 8725 lists what goes wrong otherwise).
 """
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
@@ -60,33 +61,37 @@ class KeySet:
         self._url = url
         self._keys: dict[str, Key] = {}
         self._fetched = self._tried = float("-inf")
+        self._fetching = asyncio.Lock()
 
     async def find(self, kid: str) -> Key:
         """The key called `kid`. Raises `TokenRefused` if auth does not publish it, 503 if auth was never reached."""
-        now = time.monotonic()
+        if not self._knows(kid):
+            async with self._fetching:  # the others wait for the first one's answer
+                if not self._knows(kid) and self._may_try():
+                    await self._fetch()
         known = self._keys.get(kid)
-        if (known is None or now - self._fetched > _KEYS_FRESH_SECONDS) and self._may_try(now):
-            await self._fetch(now)
-            known = self._keys.get(kid)
         if known is None:
             if not self._keys:
                 raise UpstreamUnavailable("The keys that verify access tokens are not available yet.")
             raise TokenRefused(headers=_CHALLENGE)
         return known
 
-    def _may_try(self, now: float) -> bool:
-        # Unknown kids are free to make up: they must not become a way to hammer auth.
-        return now - self._tried > (_REFETCH_SECONDS if self._keys else 1.0)
+    def _knows(self, kid: str) -> bool:
+        return kid in self._keys and time.monotonic() - self._fetched < _KEYS_FRESH_SECONDS
 
-    async def _fetch(self, now: float) -> None:
-        self._tried = now
+    def _may_try(self) -> bool:
+        # Unknown kids are free to make up: they must not become a way to hammer auth.
+        return time.monotonic() - self._tried > (_REFETCH_SECONDS if self._keys else 1.0)
+
+    async def _fetch(self) -> None:
+        self._tried = time.monotonic()
         try:
             async with httpx.AsyncClient(timeout=2.0) as client:
                 answer = await client.get(self._url)
                 answer.raise_for_status()
             documents = [key for key in answer.json()["keys"] if key.get("alg") == access_token.ACCESS_TOKEN_ALGORITHM]
             self._keys = {key["kid"]: jwk.construct(key, access_token.ACCESS_TOKEN_ALGORITHM) for key in documents}
-            self._fetched = now
+            self._fetched = self._tried
         except Exception as exc:  # noqa: BLE001 - whatever is wrong with auth's answer, the keys we have still verify
             log.warning("key set not fetched", url=self._url, error=repr(exc))
 

@@ -24,7 +24,7 @@ from tests.suite import Suite, running_suite
 
 OUTPUT = Path("build/bench.json")
 LISTINGS = 60
-ROUNDS = 5
+ROUNDS = 3
 SECONDS = 3.0
 MIB = 1024 * 1024
 

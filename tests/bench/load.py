@@ -6,8 +6,10 @@ Plain sockets on uvloop, because an HTTP library would measure itself.
 import asyncio
 import ssl
 import time
+from typing import cast
 from urllib.parse import urlsplit
 
+import httptools
 import uvloop
 
 CONNECTIONS = 16
@@ -15,35 +17,28 @@ WARM_UP_SECONDS = 1.0
 
 
 class _Client(asyncio.Protocol):
+    """One connection. `HttpResponseParser` calls `on_message_complete` when an answer is whole."""
+
     def __init__(self, request: bytes) -> None:
         self._request = request
-        self._left = 0
-        self._head = b""
+        self._parser = httptools.HttpResponseParser(self)
         self.answered = 0
-        self.failed: bytes = b""
+        self.refused = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(self._request)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self.transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        if self._left == 0:
-            self._head += data
-            head, separator, body = self._head.partition(b"\r\n\r\n")
-            if not separator:
-                return
-            if not head.startswith(b"HTTP/1.1 200"):
-                self.failed = head
-                self._transport.close()
-                return
-            self._head = b""
-            self._left = _content_length(head) - len(body)
-        else:
-            self._left -= len(data)
-        if self._left == 0:
-            self.answered += 1
-            self._transport.write(self._request)
+        self._parser.feed_data(data)
+
+    def on_message_complete(self) -> None:
+        if self._parser.get_status_code() != 200:
+            self.refused = self._parser.get_status_code()
+            self.transport.close()
+            return
+        self.answered += 1
+        self.transport.write(self._request)
 
 
 def requests_per_second(url: str, ca: str, headers: dict[str, str], seconds: float) -> float:
@@ -71,17 +66,9 @@ async def _run(url: str, tls: ssl.SSLContext, headers: dict[str, str], seconds: 
     before, started = sum(client.answered for client in clients), time.perf_counter()
     await asyncio.sleep(seconds)
     answered, elapsed = sum(client.answered for client in clients) - before, time.perf_counter() - started
-    failures = [client.failed for client in clients if client.failed]
-    if failures:
-        raise RuntimeError(f"{url}: {failures[0].decode(errors='replace')}")
+    refused = {client.refused for client in clients} - {0}
+    if refused or not answered:
+        raise RuntimeError(f"{url} answers {refused or 'nothing'}")
     for client in clients:
-        client._transport.abort()
+        client.transport.abort()
     return answered / elapsed
-
-
-def _content_length(head: bytes) -> int:
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            return int(value)
-    raise RuntimeError(f"no Content-Length in {head!r}")

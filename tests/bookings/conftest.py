@@ -1,6 +1,6 @@
 """The bookings service as production builds it, with the payment simulator and two neighbours as real servers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -29,7 +29,7 @@ def webhook_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def chapa(tmp_path_factory: pytest.TempPathFactory, webhook_port: int) -> AsyncIterator[PaymentSimulator]:
+def chapa(tmp_path_factory: pytest.TempPathFactory, webhook_port: int) -> Iterator[PaymentSimulator]:
     """The payment provider."""
     data: Path = tmp_path_factory.mktemp("payments")
     url = f"http://127.0.0.1:{webhook_port}/api/v1/payments/chapa/webhook"

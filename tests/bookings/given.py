@@ -1,4 +1,4 @@
-"""How tests of bookings get to a listing, a quote, a booking and a payment: by the calls that clients and the worker make."""
+"""How tests of bookings get to a listing, a booking, a payment: by the calls that clients and the worker make."""
 
 import asyncio
 import time
@@ -91,7 +91,7 @@ class House:
 
     async def deliver(self, fact: ListingFact) -> None:
         """As the worker does."""
-        event = CloudEvent[type(fact)](  # type: ignore[misc]
+        event = CloudEvent[ListingFact](
             id=uuid4(),
             source="/services/listings",
             type=fact.TYPE,
@@ -135,7 +135,9 @@ class House:
 
     async def read(self, booking: Json) -> Json:
         """The booking as its guest sees it now."""
-        answer = await self.client.get(f"/api/v1/bookings/{booking['id']}", headers=signed_in(UUID(booking["guest_id"])))
+        answer = await self.client.get(
+            f"/api/v1/bookings/{booking['id']}", headers=signed_in(UUID(booking["guest_id"]))
+        )
         return succeeded(answer)
 
     async def act(self, booking: Json, verb: str, user: UUID | str, key: str | None = None) -> httpx.Response:

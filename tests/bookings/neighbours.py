@@ -1,8 +1,9 @@
 """auth and listings as bookings sees them: two internal routes on a real socket, and the server that runs them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -52,15 +53,29 @@ class Neighbours:
         assert caller == "bookings"
 
 
+class _Server(uvicorn.Server):
+    """Says when it listens, and leaves signals to the test run."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 @asynccontextmanager
 async def serving(app: FastAPI, port: int) -> AsyncIterator[str]:
     """The app on a socket of the loopback interface; its lifespan is somebody else's business. Yields its address."""
     config = uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[method-assign]
+    server = _Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await server.listens.wait()
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     await task

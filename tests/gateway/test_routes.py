@@ -33,7 +33,7 @@ async def test_an_address_reaches_its_service_unchanged(client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("service", ["auth", "listings", "bookings"])
-@pytest.mark.parametrize("page", ["docs", "openapi.json", "docs-assets/swagger-ui-bundle.js"])
+@pytest.mark.parametrize("page", ["docs", "openapi.json", "docs-assets/vendor/swagger_ui/swagger-ui-bundle.js"])
 async def test_the_documentation_of_a_service_is_reached_below_its_name(
     client: httpx.AsyncClient, service: str, page: str
 ) -> None:

@@ -117,7 +117,7 @@ class Names(asyncio.DatagramProtocol):
     """A name server that knows one answer: 127.0.0.1."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.DatagramTransport, transport)
+        self.transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         question = data[12 : data.index(b"\0", 12) + 5]

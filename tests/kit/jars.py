@@ -20,7 +20,7 @@ from nexus_kit.ratelimit import by_user, limit
 from nexus_kit.schemas import Body, Resource
 from nexus_kit.settings import ServiceSettings
 from pydantic import Field
-from sqlalchemy import CheckConstraint, select
+from sqlalchemy import CheckConstraint, UniqueConstraint, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -35,17 +35,26 @@ class Jar(Base):
     """A jar of coins."""
 
     __tablename__ = "jars"
-    __table_args__ = (CheckConstraint("coins <= 100", name="capacity"),)
+    __table_args__ = (
+        CheckConstraint("coins <= 100", name="capacity"),
+        # Checked by the commit: what the route did has long succeeded when this fails.
+        UniqueConstraint("nickname", deferrable=True, initially="DEFERRED"),
+    )
 
     id: Mapped[Uuid7Pk]
     owner_id: Mapped[UUID]
     label: Mapped[str]
+    nickname: Mapped[str | None]
     coins: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=1)
 
 
 class JarFull(Conflict):
     """The jar holds no more coins."""
+
+
+class NicknameTaken(Conflict):
+    """Another jar is called so."""
 
 
 class BankFailed(BadGateway):
@@ -56,6 +65,7 @@ class NewJar(Body):
     """What makes a jar."""
 
     label: str = Field(min_length=1, max_length=100)
+    nickname: str | None = None
     coins: int = 0
 
 
@@ -98,7 +108,7 @@ router = APIRouter(tags=["jars"])
 @router.post("/jars", status_code=201)
 async def make(new: NewJar, owner: CurrentUser, session: SessionDep, once: Once) -> JarOut:
     """Make a jar."""
-    jar = Jar(owner_id=owner.user_id, label=new.label, coins=new.coins)
+    jar = Jar(owner_id=owner.user_id, **new.model_dump())
     session.add(jar)
     await session.flush()
     await emit(session, UserUpdated(user_id=jar.id), sequence=jar.version)
@@ -192,7 +202,7 @@ def build() -> FastAPI:
         description="Jars of coins.",
         settings=ServiceSettings(),
         routers=[router],
-        constraints={"ck_jars_capacity": JarFull},
+        constraints={"ck_jars_capacity": JarFull, "uq_jars_nickname": NicknameTaken},
         consumes={UserUpdated: _make_jar_for_user},
         public={"GET /api/v1/hello", "GET /api/v1/bug"},
     )

@@ -1,6 +1,7 @@
 """A POST under an Idempotency-Key takes effect once, and every retry hears the first answer."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
@@ -10,7 +11,7 @@ import pytest
 from nexus_kit import idempotency
 from nexus_kit.idempotency import IDEMPOTENCY_KEYS, KEPT, LEASE
 from nexus_kit.testing import Service, signed_in
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from tests.kit.jars import BANK, Jar
 
@@ -49,16 +50,20 @@ async def test_a_retry_gets_the_first_answer_again_and_changes_nothing(
     assert len(await service.published()) == 1
 
 
-async def test_of_many_at_once_one_takes_effect(owner: httpx.AsyncClient, service: Service) -> None:
-    answers = await asyncio.gather(
-        *(owner.post("/api/v1/jars", json=JAR, headers={"Idempotency-Key": "k"}) for _ in range(20))
-    )
+async def test_of_many_at_once_one_takes_effect_and_the_others_are_told_to_wait(
+    owner: httpx.AsyncClient, service: Service
+) -> None:
+    async with service.database.unit_of_work() as session:
+        await session.execute(text("LOCK TABLE jars IN SHARE MODE"))  # whoever is first gets no further than this
+        posts = [
+            asyncio.create_task(owner.post("/api/v1/jars", json=JAR, headers={"Idempotency-Key": "k"}))
+            for _ in range(5)
+        ]
+        refused = [await each for each in itertools.islice(asyncio.as_completed(posts), 4)]
 
-    bodies = {answer.content for answer in answers if answer.status_code == 201}
-    refused = [answer for answer in answers if answer.status_code != 201]
-    assert len(bodies) == 1
-    assert {(each.status_code, each.json()["code"]) for each in refused} <= {(409, "idempotency_in_progress")}
+    assert {(each.status_code, each.json()["code"]) for each in refused} == {(409, "idempotency_in_progress")}
     assert all(each.headers["Retry-After"] == "1" for each in refused)
+    assert sorted([(await post).status_code for post in posts]) == [201, 409, 409, 409, 409]
     assert await _jars(service) == 1
 
 

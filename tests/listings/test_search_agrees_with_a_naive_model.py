@@ -1,11 +1,11 @@
-"""Whatever the listings, the filters and the page size: search finds what a loop over a list would find, each item once."""
+"""Whatever the listings, filters and page size: search finds what a loop over a list would find, each item once."""
 
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import pytest
@@ -43,12 +43,16 @@ titles = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
 places = st.builds(
     lambda published_days_ago, status, price, **columns: {
         **columns,
-        "id": uuid4(),
         "status": status,
         "price_amount": price,
         "published_at": datetime(2026, 1, 1, tzinfo=UTC) - timedelta(days=published_days_ago),
-        **{"currency": "ETB", "country": "ET", "latitude": 0.0, "longitude": 0.0, "timezone": "UTC"},
+        "currency": "ETB",
+        "country": "ET",
+        "latitude": 0.0,
+        "longitude": 0.0,
+        "timezone": "UTC",
     },
+    id=st.uuids(),
     published_days_ago=st.integers(0, 3),  # few values, so that ties are common
     status=st.sampled_from(["published", "published", "published", "unpublished", "archived"]),
     price=st.integers(1, 4),
@@ -61,7 +65,11 @@ places = st.builds(
     min_nights=st.integers(1, 3),
     max_nights=st.integers(3, 5),
 )
-listings = st.lists(st.builds(Place, places, st.frozensets(st.integers(1, 6), max_size=2)), max_size=25)
+listings = st.lists(
+    st.builds(Place, places, st.frozensets(st.integers(1, 6), max_size=2)),
+    max_size=25,
+    unique_by=lambda place: place.row["id"],
+)
 optional = st.fixed_dictionaries(
     {},
     optional={

@@ -46,7 +46,7 @@ class Neighbours:
             yield
 
 
-def _neighbours(request: Request) -> Neighbours:
+async def _neighbours(request: Request) -> Neighbours:
     found: Neighbours = request.app.state.neighbours
     return found
 

@@ -20,7 +20,7 @@ def build() -> FastAPI:
         title="Nexus listings",
         description="Places to stay: kept by their hosts, found by everybody.",
         settings=Settings(),
-        routers=[categories.router, listings.router, publicly.router, listings.internal],
+        routers=[categories.router, listings.found, listings.router, listings.seen, publicly.router, listings.internal],
         constraints=service.CONSTRAINTS,
         consumes={NightsChanged: apply_nights_changed, UserDeleted: service.archive_all_of},
         public={

@@ -1,21 +1,26 @@
 """What everybody may read: answers kept as bytes in the cache, and thrown away together whenever a listing changes.
 
-The public routes answer with `Public`; `forget_pages` is called by whatever changes what they show.
+The public routes are of the class `public(...)`; `forget_pages` is called by whatever changes what they show.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from hashlib import blake2b
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.routing import APIRoute
+from nexus_kit.auth import authenticate
 from nexus_kit.cache import Cache
-from nexus_kit.conditional import Conditional
+from nexus_kit.conditional import Preconditions
 from nexus_kit.db import after_commit
+from nexus_kit.early import EarlyAnswer
 from nexus_kit.schemas import Resource
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 NAMESPACES = ("categories", "listings", "search")
 SECONDS = 60
@@ -43,7 +48,7 @@ def forget_pages(session: AsyncSession) -> None:
     after_commit(session, session.info["forget_pages"])
 
 
-def cache_of(request: Request) -> Cache:
+async def cache_of(request: Request) -> Cache:
     """The dependency behind `CacheDep`."""
     found: Cache = request.app.state.cache
     return found
@@ -52,46 +57,47 @@ def cache_of(request: Request) -> Cache:
 CacheDep = Annotated[Cache, Depends(cache_of)]
 
 
-class _Nothing(Exception):
-    """There is nothing public under this key; that is not worth a place in the cache."""
+def public(namespace: str) -> type[APIRoute]:
+    """The class of a route whose answer is the same for everybody: `APIRouter(route_class=public("search"))`.
+
+    A stored answer leaves before FastAPI looks at a single parameter, and builds no model. A miss runs the route and
+    keeps what it answers under the address as it was sent, unless the route marks it `Cache-Control: private`.
+    """
+
+    class PublicRoute(APIRoute):
+        def get_route_handler(self) -> Handler:
+            compute = super().get_route_handler()
+
+            async def handle(request: Request) -> Response:
+                await authenticate(request)  # a bad token is refused, though a good one changes nothing here
+                return await _answer(request, namespace, compute)
+
+            return handle
+
+    return PublicRoute
 
 
-class Public:
-    """Answers one request from the cache, or computes the answer and keeps it."""
+async def _answer(request: Request, namespace: str, compute: Handler) -> Response:
+    computed = False
 
-    def __init__(self, cache: CacheDep, conditions: Conditional) -> None:
-        self._cache = cache
-        self._conditions = conditions
+    async def render() -> bytes:
+        nonlocal computed
+        computed, response = True, await compute(request)
+        if response.headers.get("Cache-Control", "").startswith("private"):
+            raise EarlyAnswer(response)
+        body = bytes(response.body)
+        # A resource has its version for its ETag, as If-Match will want it; any other page is known by its content.
+        tag = response.headers.get("ETag")
+        return (int(tag.strip('"')).to_bytes(8) if tag else blake2b(body, digest_size=8).digest()) + body
 
-    async def answer(
-        self, namespace: str, key: str, compute: Callable[[], Awaitable[BaseModel | None]]
-    ) -> Response | None:
-        """The stored bytes with their ETag, or 304; None if there is nothing public. A hit builds no model.
-
-        A model with a `version` has that for its ETag, as If-Match will want it; any other is known by its content.
-        """
-        computed = False
-
-        async def render() -> bytes:
-            nonlocal computed
-            computed, model = True, await compute()
-            if model is None:
-                raise _Nothing
-            body = model.model_dump_json().encode()
-            version: int | None = getattr(model, "version", None)
-            return (blake2b(body, digest_size=8).digest() if version is None else version.to_bytes(8)) + body
-
-        try:
-            stored = await self._cache.get_or_compute(namespace, key, SECONDS, render)
-        except _Nothing:
-            return None
-        response = Response(stored[8:], media_type="application/json", headers=_HEADERS)
-        response.headers["Cache-Status"] = f"nexus-listings; {'fwd=miss' if computed else 'hit'}"
-        self._conditions.not_modified(response, int.from_bytes(stored[:8]))
-        return response
-
-
-PublicDep = Annotated[Public, Depends()]
+    cache: Cache = request.app.state.cache
+    key = f"{request.scope['path']}?{request.scope['query_string'].decode('latin-1')}"
+    stored = await cache.get_or_compute(namespace, key, SECONDS, render)
+    response = Response(stored[8:], media_type="application/json", headers=_HEADERS)
+    response.headers["Cache-Status"] = f"nexus-listings; {'fwd=miss' if computed else 'hit'}"
+    conditions = Preconditions(None, request.headers.get("if-none-match"))
+    conditions.not_modified(response, int.from_bytes(stored[:8]))
+    return response
 
 
 # ---------------------------------------------------------------------------------------- its numbers

@@ -10,7 +10,7 @@ from nexus_auth.keys.service import KeyRing
 router = APIRouter(tags=["keys"])
 
 
-def key_ring(request: Request) -> KeyRing:
+async def key_ring(request: Request) -> KeyRing:
     """The dependency behind `Keys`: `main.build` made it."""
     ring: KeyRing = request.app.state.keys
     return ring

@@ -22,12 +22,12 @@ from nexus_auth.sessions.service import InvalidCredentials, InvalidRefreshToken,
 router = APIRouter(prefix="/auth", tags=["sessions"])
 
 
-def device_of(request: Request) -> Device:
+async def device_of(request: Request) -> Device:
     """The dependency behind `DeviceDep`. The address is the gateway's word; uvicorn believes nobody else's."""
     return Device(request.client.host if request.client else None, request.headers.get("user-agent", "")[:300] or None)
 
 
-def no_store(response: Response) -> None:
+async def no_store(response: Response) -> None:
     """Tokens must not be kept by anything in between (RFC 6749 §5.1)."""
     response.headers["Cache-Control"] = "no-store"
 

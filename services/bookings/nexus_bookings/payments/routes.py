@@ -14,7 +14,7 @@ from nexus_bookings.neighbours import NeighboursDep
 from nexus_bookings.payments import service
 from nexus_bookings.payments.provider import CurrencyNotAccepted, ProviderRefused
 from nexus_bookings.payments.schemas import ChapaWebhook, PaymentOut, PaymentsOut
-from nexus_bookings.payments.service import InvalidSignature, NotPayable
+from nexus_bookings.payments.service import InvalidSignature, NotPayable, OnlyTheGuest
 
 router = APIRouter(tags=["payments"])
 
@@ -26,6 +26,7 @@ router = APIRouter(tags=["payments"])
     responses=responses(
         IdempotencyKeyRequired,
         NotFound,
+        OnlyTheGuest,
         NotPayable,
         IdempotencyInProgress,
         IdempotencyKeyReused,

@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from httpx import HTTPStatusError
-from nexus_kit.errors import Conflict, NotFound, Unauthorized, UpstreamFailed, ValidationFailed
+from nexus_kit.errors import Conflict, Forbidden, Unauthorized, UpstreamFailed, ValidationFailed
 from nexus_kit.http import ServiceClient
 from pydantic import ValidationError
 from sqlalchemy import func, select, update
@@ -33,6 +33,10 @@ class NotPayable(Conflict):
     """The booking does not await a payment, or not any more."""
 
 
+class OnlyTheGuest(Forbidden):
+    """Only the guest pays for a booking."""
+
+
 class InvalidSignature(Unauthorized):
     """The webhook is not signed by the payment provider."""
 
@@ -41,7 +45,7 @@ async def open_payment(session: AsyncSession, booking_id: UUID, guest_id: UUID) 
     """The payment that is open already or, with a name at the provider that was never used, a new one."""
     booking = await bookings.lock(session, booking_id, guest_id)
     if booking.guest_id != guest_id:
-        raise NotFound("Only the guest pays for a booking.")
+        raise OnlyTheGuest
     if booking.status is not BookingStatus.PENDING_PAYMENT or booking.is_overdue:
         raise NotPayable
     former = next((payment for payment in await of_booking(session, booking_id) if payment.is_open), None)

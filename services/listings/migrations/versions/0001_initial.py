@@ -164,7 +164,12 @@ def create_indexes() -> None:
     for name, columns in found_by.items():
         op.create_index(f"ix_listings_published_{name}", "listings", list(columns), postgresql_where=PUBLISHED)
     op.create_index(
-        "ix_listings_published_words", "listings", ["words"], postgresql_using="gin", postgresql_where=PUBLISHED
+        "ix_listings_published_words",
+        "listings",
+        ["words"],
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+        postgresql_where=PUBLISHED,
     )
     op.create_index("ix_listings_host_id", "listings", ["host_id", sa.text("id DESC")])
     op.create_index("ix_listings_category", "listings", ["category"])

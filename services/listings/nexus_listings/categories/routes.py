@@ -1,21 +1,16 @@
 """The address of the category tree."""
 
-from fastapi import APIRouter, Response
-from nexus_kit.db import UnitOfWork
+from fastapi import APIRouter
+from nexus_kit.db import SessionDep
 
 from nexus_listings.categories import service
 from nexus_listings.categories.schemas import CategoryTree
-from nexus_listings.publicly import PublicDep
+from nexus_listings.publicly import public
 
-router = APIRouter(prefix="/categories", tags=["categories"])
+router = APIRouter(prefix="/categories", tags=["categories"], route_class=public("categories"))
 
 
-@router.get("", summary="The kinds of places", response_model=CategoryTree)
-async def tree(public: PublicDep, work: UnitOfWork) -> Response | None:
+@router.get("", summary="The kinds of places")
+async def tree(session: SessionDep) -> CategoryTree:
     """As a tree, each with the number of published listings in it and below."""
-
-    async def compute() -> CategoryTree:
-        async with work() as session:
-            return await service.tree(session)
-
-    return await public.answer("categories", "tree", compute)
+    return await service.tree(session)

@@ -21,17 +21,16 @@ async def tree(session: AsyncSession) -> CategoryTree:
         .outerjoin(here, here.c.category == Category.slug)
         .order_by(Category.position, Category.slug)
     )
-    children: dict[str | None, list[CategoryNode]] = {}
+    below: dict[str | None, list[tuple[str, str, int]]] = {}
     for slug, parent, name, count in rows:
-        node = CategoryNode(slug=slug, name=name, count=count, children=children.setdefault(slug, []))
-        children.setdefault(parent, []).append(node)
-    top = children.get(None, [])
-    for node in top:
-        _add_up(node)
-    return CategoryTree(items=top)
+        below.setdefault(parent, []).append((slug, name, count))
 
+    def grow(parent: str | None) -> list[CategoryNode]:
+        nodes = []
+        for slug, name, count in below.get(parent, []):
+            children = grow(slug)
+            whole = count + sum(child.count for child in children)
+            nodes.append(CategoryNode(slug=slug, name=name, count=whole, children=children))
+        return nodes
 
-def _add_up(node: CategoryNode) -> int:
-    """Give the node the listings of all that is below it."""
-    node.count += sum(_add_up(child) for child in node.children)
-    return node.count
+    return CategoryTree(items=grow(None))

@@ -4,10 +4,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
-from nexus_contracts.listings import ListingSnapshot
+from nexus_contracts.listings import ListingSnapshot, ListingStatus
 from nexus_kit.auth import CurrentUser, EmailNotVerified, OptionalUser, ServiceCaller, VerifiedUser
 from nexus_kit.conditional import Conditional, etag
-from nexus_kit.db import SessionDep, UnitOfWork
+from nexus_kit.db import SessionDep
 from nexus_kit.errors import (
     IllegalTransition,
     NotFound,
@@ -29,31 +29,25 @@ from nexus_listings.listings.schemas import (
     MineQuery,
     SearchQuery,
 )
-from nexus_listings.publicly import PublicDep
+from nexus_listings.publicly import public
 
 router = APIRouter(prefix="/listings", tags=["listings"])
+found = APIRouter(prefix="/listings", tags=["listings"], route_class=public("search"))
+seen = APIRouter(prefix="/listings", tags=["listings"], route_class=public("listings"))
 internal = APIRouter(prefix="/internal/listings", tags=["internal"])
 
 ListingId = Annotated[UUID, Path(description="Id of a listing.")]
 
 
-@router.get(
-    "",
-    summary="Search published listings",
-    response_model=PageOf[ListingCard],
-    responses=responses(InvalidCursor, CursorMismatch, ValidationFailed),
+@found.get(
+    "", summary="Search published listings", responses=responses(InvalidCursor, CursorMismatch, ValidationFailed)
 )
 async def search(
-    query: Annotated[SearchQuery, Query()], public: PublicDep, _: OptionalUser, work: UnitOfWork, cursors: CursorsDep
-) -> Response | None:
+    query: Annotated[SearchQuery, Query()], _: OptionalUser, session: SessionDep, cursors: CursorsDep
+) -> PageOf[ListingCard]:
     """What passes all filters, a page at a time. Everybody sees the same; a change is seen by every search after it."""
-
-    async def page() -> PageOf[ListingCard]:
-        async with work() as session:
-            rows, next_cursor = await paginate(session, queries.search(query), query, cursors)
-            return PageOf(items=[ListingCard.model_validate(row[0]) for row in rows], next_cursor=next_cursor)
-
-    return await public.answer("search", query.model_dump_json(exclude_defaults=True), page)
+    rows, next_cursor = await paginate(session, queries.search(query), query, cursors)
+    return PageOf(items=[ListingCard.model_validate(row[0]) for row in rows], next_cursor=next_cursor)
 
 
 @router.post(
@@ -79,29 +73,17 @@ async def mine(
     return PageOf(items=[ListingOut.model_validate(row[0]) for row in rows], next_cursor=next_cursor)
 
 
-@router.get("/{listing_id}", summary="Read a listing", response_model=ListingOut, responses=responses(NotFound))
+@seen.get("/{listing_id}", summary="Read a listing", responses=responses(NotFound))
 async def read(
-    listing_id: ListingId,
-    *,
-    public: PublicDep,
-    user: OptionalUser,
-    work: UnitOfWork,
-    conditions: Conditional,
-    response: Response,
-) -> Response | ListingOut:
+    listing_id: ListingId, user: OptionalUser, session: SessionDep, conditions: Conditional, response: Response
+) -> ListingOut:
     """A published listing, or in any state the caller's own."""
-
-    async def published() -> ListingOut | None:
-        async with work() as session:
-            listing = await service.find_published(session, listing_id)
-            return ListingOut.model_validate(listing) if listing else None
-
-    if answer := await public.answer("listings", str(listing_id), published):
-        return answer
-    async with work() as session:
-        listing = await service.find_own(session, listing_id, user.user_id if user else None)
-    conditions.not_modified(response, listing.version)
-    return _to_its_host(listing, response)
+    listing = await service.find_visible(session, listing_id, user.user_id if user else None)
+    if listing.status is not ListingStatus.PUBLISHED:
+        conditions.not_modified(response, listing.version)
+        return _to_its_host(listing, response)
+    response.headers["ETag"] = etag(listing.version)
+    return ListingOut.model_validate(listing)
 
 
 @router.patch(

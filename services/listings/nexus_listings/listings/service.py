@@ -24,7 +24,7 @@ from nexus_kit.outbox import emit
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from nexus_listings.listings.models import IS_PUBLISHED, Listing
+from nexus_listings.listings.models import Listing
 from nexus_listings.listings.schemas import CURRENCY, ListingChanges, ListingDraft
 from nexus_listings.publicly import forget_pages
 
@@ -110,16 +110,10 @@ async def archive_all_of(session: AsyncSession, event: CloudEvent[Any]) -> None:
         await _archive(session, listing)
 
 
-async def find_published(session: AsyncSession, listing_id: UUID) -> Listing | None:
-    """What everybody may read."""
-    found: Listing | None = await session.scalar(select(Listing).where(Listing.id == listing_id, IS_PUBLISHED))
-    return found
-
-
-async def find_own(session: AsyncSession, listing_id: UUID, host_id: UUID | None) -> Listing:
-    """The host's own in any state. Somebody else's is not found."""
+async def find_visible(session: AsyncSession, listing_id: UUID, user_id: UUID | None) -> Listing:
+    """What everybody may read, or the host's own in any state. Somebody else's draft is not found."""
     listing = await session.get(Listing, listing_id)
-    if listing is None or listing.host_id != host_id:
+    if listing is None or (listing.status is not ListingStatus.PUBLISHED and listing.host_id != user_id):
         raise NotFound
     return listing
 

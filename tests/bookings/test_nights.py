@@ -1,0 +1,207 @@
+"""Nights: none is ever sold twice, whatever happens at the same time and in whatever order."""
+
+import asyncio
+from collections import Counter
+from datetime import date, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+from nexus_bookings.bookings import service as bookings
+from nexus_bookings.bookings.models import Booking
+from nexus_bookings.cancellation import terms
+from nexus_bookings.listings import service as listings
+from nexus_bookings.nights.service import DatesUnavailable
+from nexus_bookings.pricing import price
+from nexus_bookings.quotes.models import Quote
+from nexus_bookings.stays import Stay
+from nexus_contracts.bookings import NightsChanged
+from nexus_contracts.listings import ListingUpdated
+from nexus_kit.db import Database
+from nexus_kit.testing import Service
+from sqlalchemy import text
+
+from tests.bookings.given import ARRIVAL, House, code, nights_from, snapshot
+
+RACERS = 200
+HOLD = timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("units", [1, 3])
+async def test_of_two_hundred_racers_exactly_as_many_win_as_there_are_units(house: House, units: int) -> None:
+    listing, guest = await house.listing(units=units), uuid4()
+    quotes = [await house.quote(listing, guest) for _ in range(RACERS)]
+
+    answers = await asyncio.gather(*(house.ask_booking(quote["id"], guest) for quote in quotes))
+
+    assert Counter(answer.status_code for answer in answers) == {201: units, 409: RACERS - units}
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"dates_unavailable"}
+    assert await house.value("SELECT count(*) FROM nights") == units * 2
+    assert await house.calendar(listing) == [0, 0]
+
+
+async def test_overlapping_stays_never_deadlock_and_never_take_half(house: House) -> None:
+    listing, guest = await house.listing(), uuid4()
+    stays = [nights_from(ARRIVAL + timedelta(days=first), 4) for first in (0, 1, 2, 3, 4, 5, 6, 7) for _ in range(5)]
+    quotes = [await house.quote(listing, guest, **stay) for stay in stays]
+
+    answers = await asyncio.gather(*(house.ask_booking(quote["id"], guest) for quote in quotes))
+
+    won = [answer.json() for answer in answers if answer.status_code == 201]
+    assert {answer.status_code for answer in answers} == {201, 409}
+    assert await house.value("SELECT count(*) FROM nights") == 4 * len(won)
+    taken = [date.fromisoformat(each["check_in"]) + timedelta(days=day) for each in won for day in range(4)]
+    assert len(taken) == len(set(taken))
+
+
+async def test_only_nights_that_sell_out_or_open_again_are_news(house: House) -> None:
+    listing = await house.listing(units=2)
+    first = await house.book(listing, uuid4(), **nights_from(ARRIVAL, 2))
+    assert await house.facts(NightsChanged) == []
+
+    await house.book(listing, uuid4(), **nights_from(ARRIVAL + timedelta(days=1), 2))
+    await house.act(first, "cancel", first["guest_id"])
+
+    shared = [ARRIVAL + timedelta(days=1)]
+    news = [(each.sequence, each.data.sold_out, each.data.freed) for each in await house.facts(NightsChanged)]
+    assert news == [(1, shared, []), (2, [], shared)]
+
+
+async def test_a_host_who_reduces_the_units_sells_no_more_than_that(house: House) -> None:
+    listing = await house.listing(units=3)
+    booked = [await house.book(listing, uuid4()) for _ in range(3)]
+    quote = await house.quote(listing, guest := uuid4(), **nights_from(ARRIVAL + timedelta(days=10), 1))
+    await house.act(booked[0], "cancel", booked[0]["guest_id"])  # unit 1 is free, units 2 and 3 are not
+
+    fewer = listing.model_copy(update={"version": 2, "units": 1})
+    await house.deliver(ListingUpdated(listing_id=listing.id, listing=fewer))
+
+    assert code(await house.ask_quote(listing.id)) == (409, "dates_unavailable")
+    assert await house.calendar(fewer) == [0, 0]
+    assert (await house.ask_booking(quote["id"], guest)).status_code == 201
+
+
+async def test_the_calendar_shows_at_most_a_year(house: House) -> None:
+    listing = await house.listing()
+    url = f"/api/v1/availability/{listing.id}"
+
+    year = await house.client.get(url, params={"from": "2027-01-01", "to": "2028-01-02"})
+    longer = await house.client.get(url, params={"from": "2027-01-01", "to": "2028-01-03"})
+    backwards = await house.client.get(url, params={"from": "2027-01-02", "to": "2027-01-01"})
+    incomplete = await house.client.get(url, params={"from": "2027-01-02"})
+
+    assert len(year.json()["items"]) == 366
+    assert year.json()["items"][0] == {
+        "night": "2027-01-01",
+        "free_units": 1,
+        "price": {"amount": 450_000, "currency": "ETB"},
+    }
+    assert code(longer) == code(backwards) == code(incomplete) == (422, "validation_failed")
+
+
+# ---------------------------------------------------------------------------------------------- against a model
+
+
+class NightsMachine(RuleBasedStateMachine):
+    """Any order of bookings, endings and changes of units, beside a model: a set of holders for each night."""
+
+    url: str
+    held = Bundle("held")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.database = Database(self.url, pool_size=1)
+        self.listing = snapshot()
+        self.holders: dict[date, set[UUID]] = {}
+        self.loop.run_until_complete(self._change_units(1))
+
+    def teardown(self) -> None:
+        self.loop.run_until_complete(self.database.engine.dispose())
+        self.loop.close()
+
+    @rule(target=held, first=st.integers(0, 6), length=st.integers(1, 4))
+    def book(self, first: int, length: int) -> UUID | None:
+        check_in = ARRIVAL + timedelta(days=first)
+        stay = Stay(check_in, check_in + timedelta(days=length), self.listing.timezone)
+        fits = all(len(self.holders.get(night, ())) < self.listing.units for night in stay.nights)
+
+        booking_id = self.loop.run_until_complete(self._book(stay))
+
+        assert (booking_id is not None) == fits
+        if booking_id is not None:
+            for night in stay.nights:
+                self.holders.setdefault(night, set()).add(booking_id)
+        return booking_id
+
+    @rule(booking_id=consumes(held), by_time=st.booleans())
+    def end(self, booking_id: UUID | None, by_time: bool) -> None:
+        if booking_id is None:
+            return
+        self.loop.run_until_complete(self._end(booking_id, by_time))
+        for holders in self.holders.values():
+            holders.discard(booking_id)
+
+    @rule(units=st.integers(1, 3))
+    def change_units(self, units: int) -> None:
+        self.loop.run_until_complete(self._change_units(units))
+
+    @invariant()
+    def the_rows_are_what_the_model_says(self) -> None:
+        rows = self.loop.run_until_complete(self._rows())
+        found: dict[date, set[UUID]] = {}
+        for night, _, booking_id in rows:
+            found.setdefault(night, set()).add(booking_id)
+        assert found == {night: holders for night, holders in self.holders.items() if holders}
+        assert len(rows) == sum(len(holders) for holders in self.holders.values()), "one unit a night for each"
+
+    async def _book(self, stay: Stay) -> UUID | None:
+        try:
+            async with self.database.unit_of_work() as session:
+                quote = Quote(
+                    guest_id=uuid4(),
+                    listing_id=self.listing.id,
+                    check_in=stay.check_in,
+                    check_out=stay.check_out,
+                    timezone=stay.timezone,
+                    guests=1,
+                    price=price(self.listing, stay, service_fee_percent=10),
+                    cancellation=terms(self.listing.cancellation_policy, stay),
+                )
+                session.add(quote)
+                await session.flush()
+                return (await bookings.book(session, quote.id, quote.guest_id, hold=HOLD)).id
+        except DatesUnavailable:
+            return None
+
+    async def _end(self, booking_id: UUID, by_time: bool) -> None:
+        async with self.database.unit_of_work() as session:
+            booking: Booking = await bookings.lock(session, booking_id)
+            if by_time:
+                await bookings.expire(session, booking)
+            else:
+                await bookings.cancel(session, booking_id, booking.guest_id)
+
+    async def _change_units(self, units: int) -> None:
+        self.listing = self.listing.model_copy(update={"units": units, "version": self.listing.version + 1})
+        async with self.database.unit_of_work() as session:
+            await listings.store(session, self.listing)
+
+    async def _rows(self) -> list[tuple[date, int, UUID]]:
+        async with self.database.unit_of_work() as session:
+            query = text("SELECT night, unit, booking_id FROM nights WHERE listing_id = :id")
+            return [tuple(row) for row in await session.execute(query, {"id": self.listing.id})]
+
+
+def test_any_order_of_moves_leaves_exactly_the_nights_that_live_bookings_hold(service: Service) -> None:
+    url = service.database.engine.url.render_as_string(hide_password=False)
+    machine = type("Machine", (NightsMachine,), {"url": url})
+
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )

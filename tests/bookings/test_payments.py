@@ -1,0 +1,490 @@
+"""Payments: the booking is confirmed when the provider says that it has the money, and by nothing else."""
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from nexus_bookings.bookings import service as bookings
+from nexus_bookings.payments import service as payments
+from nexus_bookings.payments.models import LEGAL_MOVES, Payment, PaymentStatus
+from nexus_bookings.payments.provider import Charge, ChargeStatus
+from nexus_bookings.settlement import service as settlement
+from nexus_contracts.bookings import BookingConfirmed, PaymentFailed, PaymentRefunded, PaymentSucceeded
+from nexus_contracts.listings import ListingSnapshot
+from nexus_contracts.money import Money
+from nexus_kit.errors import IllegalTransition
+from nexus_kit.testing import PUBLIC_URL, signed_in
+
+from tests.bookings.given import House, Json, birr, code, eventually, succeeded
+
+
+@pytest.fixture
+async def listing(house: House) -> ListingSnapshot:
+    """With one unit."""
+    return await house.listing()
+
+
+@pytest.fixture
+async def booking(house: House, listing: ListingSnapshot) -> Json:
+    """Held, not paid."""
+    return await house.book(listing, uuid4())
+
+
+async def refunds_of(house: House, payment: Json) -> Json:
+    """What went back, by our books."""
+    async with house.service.database.unit_of_work() as session:
+        found = await session.get_one(Payment, UUID(payment["id"]))
+    amount = await house.value("SELECT sum(amount) FROM refunds WHERE payment_id = :id", id=found.id)
+    return {"status": found.status.value, "amount": int(amount or 0)}
+
+
+# ---------------------------------------------------------------------------------------------- the usual way
+
+
+async def test_a_guest_pays_on_the_providers_page_and_the_booking_is_confirmed(
+    house: House, listing: ListingSnapshot, booking: Json
+) -> None:
+    answer = await house.act(booking, "payments", booking["guest_id"])
+    payment = succeeded(answer)
+    assert answer.status_code == 201
+    assert payment["status"] == "pending"
+    assert payment["amount"] == booking["total"]
+
+    await house.press(payment)
+
+    confirmed = await house.becomes(booking, "confirmed")
+    assert confirmed["expires_at"] is None
+    assert await house.calendar(listing) == [0, 0]
+    [succeeded_fact] = await house.facts(PaymentSucceeded, payment["id"])
+    [confirmed_fact] = await house.facts(BookingConfirmed, booking["id"])
+    assert (succeeded_fact.sequence, confirmed_fact.sequence) == (2, 2)
+    assert succeeded_fact.data.amount.model_dump() == booking["total"]
+
+
+async def test_the_provider_learns_who_pays_and_we_do_not_keep_it(house: House, booking: Json) -> None:
+    payment = await house.pay(booking)
+
+    transaction = await house.transaction(payment)
+    page = await house.provider.get(payment["checkout_url"])
+
+    assert transaction["email"] == f"{booking['guest_id']}@nexus.example"
+    assert transaction["amount"] == "10450.00"
+    assert f"{PUBLIC_URL}" in page.headers["content-security-policy"]
+    kept = await house.value("SELECT string_agg(p::text || b::text, '') FROM payments p, bookings b")
+    assert "nexus.example" not in kept
+    assert "Makeda" not in kept
+
+
+async def test_a_payment_is_found_even_if_no_webhook_comes(house: House, booking: Json) -> None:
+    await house.behave(webhooks="off")
+    payment = await house.pay(booking)
+    await house.press(payment)
+
+    await house.execute("UPDATE payments SET check_at = now()")
+
+    await house.becomes(booking, "confirmed")
+
+
+async def test_paying_needs_a_key_and_replays_by_it(house: House, booking: Json) -> None:
+    guest = signed_in(UUID(booking["guest_id"]))
+    url = f"/api/v1/bookings/{booking['id']}/payments"
+
+    unkeyed = await house.client.post(url, headers=guest)
+    first = await house.act(booking, "payments", booking["guest_id"], key="k")
+    second = await house.act(booking, "payments", booking["guest_id"], key="k")
+
+    assert code(unkeyed) == (400, "idempotency_key_required")
+    assert first.json() == second.json()
+    assert second.headers["idempotency-replayed"] == "true"
+    assert await house.value("SELECT count(*) FROM payments") == 1
+
+
+async def test_fifty_payments_at_once_open_one_page(house: House, booking: Json) -> None:
+    answers = await asyncio.gather(
+        *(house.act(booking, "payments", booking["guest_id"], key="one wish") for _ in range(50))
+    )
+
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 201}) == 1
+    assert await house.value("SELECT count(*) FROM payments") == 1
+
+
+async def test_a_page_that_is_open_is_answered_again(house: House, booking: Json) -> None:
+    first, second = await house.pay(booking), await house.pay(booking)
+
+    assert first == second
+
+
+async def test_parties_see_how_a_booking_was_paid(house: House, booking: Json) -> None:
+    first = await house.pay(booking)
+    await house.press(first, "fail")
+    await house.payment_becomes(first, "failed")
+    second = await house.pay(booking)
+
+    url = f"/api/v1/bookings/{booking['id']}/payments"
+    listed = succeeded(await house.client.get(url, headers=signed_in(UUID(booking["host_id"]))))
+
+    assert [(each["id"], each["status"]) for each in listed["items"]] == [
+        (second["id"], "pending"),
+        (first["id"], "failed"),
+    ]
+
+
+# ---------------------------------------------------------------------------------------------- who may, and when
+
+
+async def test_only_the_guest_pays(house: House, booking: Json) -> None:
+    assert code(await house.act(booking, "payments", booking["host_id"])) == (403, "only_the_guest")
+    assert code(await house.act(booking, "payments", uuid4())) == (404, "not_found")
+
+
+async def test_only_a_live_hold_is_paid(house: House, booking: Json) -> None:
+    await house.execute("UPDATE bookings SET expires_at = now()")
+    overdue = await house.act(booking, "payments", booking["guest_id"])
+    await house.becomes(booking, "expired")
+    expired = await house.act(booking, "payments", booking["guest_id"])
+
+    assert code(overdue) == code(expired) == (409, "not_payable")
+
+
+async def test_a_request_is_not_paid_before_the_host_accepts(house: House) -> None:
+    requested = await house.book(await house.listing(instant_book=False), uuid4())
+
+    assert code(await house.act(requested, "payments", requested["guest_id"])) == (409, "not_payable")
+
+
+async def test_a_currency_that_the_provider_does_not_take_is_refused(house: House) -> None:
+    euros = {"price": Money(amount=5000, currency="EUR"), "cleaning_fee": Money(amount=0, currency="EUR")}
+    booking = await house.book(await house.listing(**euros), uuid4())
+
+    assert code(await house.act(booking, "payments", booking["guest_id"])) == (422, "currency_not_accepted")
+
+
+# ---------------------------------------------------------------------------------------------- no money
+
+
+@pytest.mark.parametrize("button", ["fail", "abandon"])
+async def test_a_guest_whose_payment_failed_may_try_again(house: House, booking: Json, button: str) -> None:
+    failed = await house.pay(booking)
+    await house.press(failed, button)
+    await house.payment_becomes(failed, "failed")
+
+    second = await house.pay(booking)
+    await house.press(second)
+
+    await house.becomes(booking, "confirmed")
+    assert failed["id"] != second["id"]
+    assert len(await house.facts(PaymentFailed, failed["id"])) == 1
+
+
+async def test_a_payment_that_never_comes_is_given_up(house: House, booking: Json) -> None:
+    payment = await house.pay(booking)
+    await house.execute("UPDATE payments SET check_at = now()")
+    await asyncio.sleep(0.5)
+    assert await house.value("SELECT status FROM payments") == "pending"
+
+    await house.execute("UPDATE payments SET check_at = now(), give_up_at = now()")
+
+    await house.payment_becomes(payment, "failed")
+    assert await house.value("SELECT check_at FROM payments") is None
+
+
+# ---------------------------------------------------------------------------------------------- wrong money
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [{"amount_override": "1.00"}, {"amount_override": "99999.00"}, {"currency_override": "USD"}],
+)
+async def test_money_that_was_not_asked_for_confirms_nothing_and_goes_back(
+    house: House, booking: Json, lie: dict[str, str]
+) -> None:
+    payment = await house.pay(booking)
+    await house.behave(**lie)
+
+    await house.press(payment)
+
+    await house.payment_becomes(payment, "failed")
+    assert (await house.read(booking))["status"] == "pending_payment"
+    assert await house.value("SELECT reason FROM refunds") == "mismatch"
+    assert await house.facts(PaymentSucceeded) == []
+
+
+async def test_the_answer_about_another_payment_settles_nothing(house: House, booking: Json) -> None:
+    payment = await house.pay(booking)
+    await house.behave(tx_ref_override="nexus-somebody-elses")
+    await house.press(payment)
+    await house.execute("UPDATE payments SET check_at = now()")
+
+    await house.payment_becomes(payment, "failed")
+
+    assert (await house.read(booking))["status"] == "pending_payment"
+    assert await house.value("SELECT count(*) FROM refunds") == 0
+
+
+# ---------------------------------------------------------------------------------------------- late money
+
+
+async def test_late_money_still_buys_nights_that_nobody_else_took(
+    house: House, listing: ListingSnapshot, booking: Json
+) -> None:
+    payment = await house.pay(booking)
+    await house.overdue(booking)
+    await house.becomes(booking, "expired")
+    assert await house.calendar(listing) == [1, 1]
+
+    await house.press(payment)
+
+    await house.becomes(booking, "confirmed")
+    assert await house.calendar(listing) == [0, 0]
+    assert await house.value("SELECT count(*) FROM refunds") == 0
+
+
+async def test_late_money_for_nights_that_are_gone_goes_back(
+    house: House, listing: ListingSnapshot, booking: Json
+) -> None:
+    payment = await house.pay(booking)
+    await house.overdue(booking)
+    await house.becomes(booking, "expired")
+    other = await house.book(listing, uuid4())
+
+    await house.press(payment)
+
+    await house.payment_becomes(payment, "refunded")
+    assert (await house.transaction(payment))["refunded"] == "10450.00"
+    assert (await house.read(booking))["status"] == "expired"
+    assert (await house.read(other))["status"] == "pending_payment"
+    assert await house.value("SELECT count(*) FROM nights") == 2
+    assert len(await house.facts(PaymentRefunded, payment["id"])) == 1
+
+
+async def test_money_for_a_cancelled_booking_goes_back(house: House, listing: ListingSnapshot, booking: Json) -> None:
+    payment = await house.pay(booking)
+    await house.act(booking, "cancel", booking["guest_id"])
+
+    await house.press(payment)
+
+    await house.payment_becomes(payment, "refunded")
+    assert (await house.read(booking))["status"] == "cancelled"
+    assert await house.calendar(listing) == [1, 1]
+
+
+async def test_a_booking_paid_twice_gives_the_second_payment_back(house: House, booking: Json) -> None:
+    first = await house.pay(booking)
+    await house.execute("UPDATE payments SET checkout_url = NULL")  # as if its answer had been lost
+    second = await house.pay(booking)
+
+    await house.press(first)
+    await house.becomes(booking, "confirmed")
+    await house.press(second)
+
+    await house.payment_becomes(second, "refunded")
+    assert await refunds_of(house, first) == {"status": "succeeded", "amount": 0}
+    assert (await house.read(booking))["status"] == "confirmed"
+
+
+# ---------------------------------------------------------------------------------------------- settled once
+
+
+async def test_answers_that_come_at_once_settle_once(house: House, booking: Json) -> None:
+    payment = await house.pay(booking)
+    await house.behave(webhooks="off")
+    tx_ref = await house.tx_ref(payment)
+    charge = Charge(tx_ref, ChargeStatus.SUCCEEDED, Money(**booking["total"]), "AP-reference")
+
+    async def settle() -> None:
+        async with house.service.database.unit_of_work() as session:
+            await settlement.settle(session, UUID(payment["id"]), charge)
+
+    await asyncio.gather(*(settle() for _ in range(8)))
+
+    assert (await house.read(booking))["status"] == "confirmed"
+    assert len(await house.facts(PaymentSucceeded)) == len(await house.facts(BookingConfirmed)) == 1
+    assert await house.value("SELECT count(*) FROM refunds") == 0
+
+
+async def test_confirming_twice_changes_nothing(house: House, booking: Json) -> None:
+    booking_id = UUID(booking["id"])
+    async with house.service.database.unit_of_work() as session:
+        assert await bookings.confirm(session, booking_id)
+    async with house.service.database.unit_of_work() as session:
+        assert not await bookings.confirm(session, booking_id)
+
+    assert len(await house.facts(BookingConfirmed)) == 1
+
+
+async def test_success_outranks_failure_but_failure_never_undoes_success(house: House, booking: Json) -> None:
+    payment = await house.pay(booking)
+    await house.press(payment, "fail")
+    await house.payment_becomes(payment, "failed")
+    tx_ref = await house.tx_ref(payment)
+
+    async def settle(status: ChargeStatus) -> None:
+        async with house.service.database.unit_of_work() as session:
+            charge = Charge(tx_ref, status, Money(**booking["total"]), "AP-reference")
+            await settlement.settle(session, UUID(payment["id"]), charge)
+
+    await settle(ChargeStatus.SUCCEEDED)
+    await settle(ChargeStatus.FAILED)
+
+    assert (await house.read(booking))["status"] == "confirmed"
+    assert await house.value("SELECT status FROM payments") == "succeeded"
+
+
+@pytest.mark.parametrize("origin", PaymentStatus)
+@pytest.mark.parametrize("target", PaymentStatus)
+def test_a_payment_moves_if_and_only_if_the_table_has_it(origin: PaymentStatus, target: PaymentStatus) -> None:
+    payment = Payment(status=origin, version=3)
+
+    if target in LEGAL_MOVES[origin]:
+        payment.move(target)
+        assert (payment.status, payment.version) == (target, 4)
+    else:
+        with pytest.raises(IllegalTransition):
+            payment.move(target)
+        assert (payment.status, payment.version) == (origin, 3)
+
+
+# ---------------------------------------------------------------------------------------------- trouble
+
+
+@pytest.mark.parametrize("trouble", ["500", "timeout", "down"])
+async def test_a_provider_in_trouble_is_a_503_and_the_same_request_works_later(
+    house: House, booking: Json, trouble: str
+) -> None:
+    await house.behave(initialize=trouble)
+    refused = await house.act(booking, "payments", booking["guest_id"], key="k")
+    await house.behave(initialize="ok")
+
+    payment = await house.pay(booking, key="k")
+    await house.press(payment)
+
+    assert code(refused) == (503, "upstream_unavailable")
+    await house.becomes(booking, "confirmed")
+    assert await house.value("SELECT count(DISTINCT tx_ref) FROM payments") == 2, "a name is never used twice"
+
+
+async def test_a_page_that_opened_after_all_is_settled_like_any_other(house: House, booking: Json) -> None:
+    await house.behave(initialize="timeout")
+    await house.act(booking, "payments", booking["guest_id"])
+    await house.behave(initialize="ok")
+    payment = {"id": str(await house.value("SELECT id FROM payments"))}
+
+    await house.press(payment)
+
+    await house.becomes(booking, "confirmed")
+
+
+async def test_a_crash_between_the_two_transactions_leaves_a_payment_that_is_looked_after(
+    house: House, booking: Json
+) -> None:
+    guest_id = UUID(booking["guest_id"])
+    async with house.service.database.unit_of_work() as session:
+        crashed = await payments.open_payment(session, UUID(booking["id"]), guest_id)
+    await house.execute("UPDATE payments SET check_at = now()")
+
+    await house.payment_becomes({"id": str(crashed.id)}, "failed")
+    payment = await house.pay(booking)
+    await house.press(payment)
+
+    await house.becomes(booking, "confirmed")
+    assert await house.facts(PaymentFailed) == [], "nobody was asked to pay, so there is nothing to tell"
+
+
+async def test_a_key_whose_process_died_is_free_after_its_lease(house: House, booking: Json) -> None:
+    payment = await house.pay(booking, key="k")
+    await house.execute("UPDATE idempotency_keys SET status = NULL, headers = NULL, body = NULL WHERE key = 'k'")
+
+    running = await house.act(booking, "payments", booking["guest_id"], key="k")
+    await house.execute("UPDATE idempotency_keys SET created_at = now() - interval '1 minute' WHERE key = 'k'")
+    again = await house.pay(booking, key="k")
+
+    assert code(running) == (409, "idempotency_in_progress")
+    assert again == payment
+
+
+async def test_without_auth_nobody_pays_and_the_same_request_works_later(house: House, booking: Json) -> None:
+    house.neighbours.are_down = True
+    refused = await house.act(booking, "payments", booking["guest_id"], key="k")
+    house.neighbours.are_down = False
+
+    assert code(refused) == (503, "upstream_unavailable")
+    assert (await house.act(booking, "payments", booking["guest_id"], key="k")).status_code == 201
+
+
+@pytest.mark.parametrize("trouble", ["500", "down", "not_paid"])
+async def test_a_provider_that_cannot_be_asked_is_asked_again(house: House, booking: Json, trouble: str) -> None:
+    payment = await house.pay(booking)
+    await house.behave(verify=trouble, webhooks="off")
+    await house.execute("UPDATE payments SET check_at = now()")
+    await asyncio.sleep(1.5)
+    assert await house.value("SELECT status FROM payments") == "pending"
+
+    await house.behave(verify="ok", webhooks="on")
+    await house.press(payment)
+
+    await house.becomes(booking, "confirmed")
+
+
+# ---------------------------------------------------------------------------------------------- refunds
+
+
+@pytest.mark.parametrize("party", ["guest", "host"])
+async def test_cancelling_a_paid_booking_gives_everything_back(
+    house: House, listing: ListingSnapshot, booking: Json, party: str
+) -> None:
+    payment = await house.pay(booking)
+    await house.press(payment)
+    await house.becomes(booking, "confirmed")
+    preview = succeeded(
+        await house.client.get(
+            f"/api/v1/bookings/{booking['id']}/cancellation-preview", headers=signed_in(UUID(booking[f"{party}_id"]))
+        )
+    )
+
+    cancelled = succeeded(await house.act(booking, "cancel", booking[f"{party}_id"]))
+
+    assert preview["refund"] == cancelled["refund"] == booking["total"]
+    await house.payment_becomes(payment, "refunded")
+    assert (await house.transaction(payment))["refunded"] == "10450.00"
+    assert await house.calendar(listing) == [1, 1]
+    [fact] = await house.facts(PaymentRefunded, payment["id"])
+    assert (fact.sequence, fact.data.amount.model_dump()) == (3, booking["total"])
+
+
+async def test_after_check_in_a_guest_gets_nothing_back_and_a_host_pays_everything(house: House) -> None:
+    refunds: dict[str, Any] = {}
+    for party in ("guest", "host"):
+        booking = await house.book(await house.listing(), uuid4())
+        payment = await house.pay(booking)
+        await house.press(payment)
+        await house.becomes(booking, "confirmed")
+        await house.execute(
+            "UPDATE bookings SET cancellation = jsonb_set(cancellation, '{tiers,0,until}', to_jsonb(now()))"
+        )
+        refunds[party] = succeeded(await house.act(booking, "cancel", booking[f"{party}_id"]))["refund"]["amount"]
+
+    assert refunds == {"guest": 0, "host": birr(1_045_000).amount}
+
+
+@pytest.mark.parametrize("trouble", ["500", "timeout", "down"])
+async def test_a_refund_is_tried_until_it_is_taken_and_given_once(house: House, booking: Json, trouble: str) -> None:
+    payment = await house.pay(booking)
+    await house.press(payment)
+    await house.becomes(booking, "confirmed")
+    await house.behave(refund=trouble)
+    await house.act(booking, "cancel", booking["guest_id"])
+
+    async def tried() -> None:
+        assert await house.value("SELECT tries FROM refunds") == 1
+
+    await eventually(tried)
+    await asyncio.sleep(1.5)
+    assert await house.value("SELECT done_at FROM refunds") is None
+    await house.behave(refund="ok")
+    await house.execute("UPDATE refunds SET due_at = now()")
+
+    await house.payment_becomes(payment, "refunded")
+    assert (await house.transaction(payment))["refunded"] == "10450.00"
+    assert len(await house.facts(PaymentRefunded)) == 1
