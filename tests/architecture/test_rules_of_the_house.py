@@ -104,25 +104,16 @@ def test_services_send_facts_through_the_outbox_alone() -> None:
 
 
 def test_every_noun_has_the_same_four_names() -> None:
-    nouns = {
-        path.parent
-        for path in sources()
-        if path.name in ("routes.py", "service.py", "schemas.py") and "services" in path.parts
-    }
-    allowed = {"__init__", "routes", "schemas", "models", "service"}
-    earned = {"queries", "provider"}  # a fifth file, where it was earned
+    nouns = {path.parent for path in sources() if path.name == "routes.py" and "services" in path.parts}
+    four, earned = {"__init__", "routes", "schemas", "models", "service"}, {"queries", "provider"}
 
     odd = {
-        str(noun.relative_to(ROOT)): sorted(extra)
+        str(noun.relative_to(ROOT)): extra
         for noun in nouns
-        if len(extra := {path.stem for path in noun.glob("*.py")} - allowed) > 1
-        or extra - earned - KNOWN_FIFTHS.get(noun.name, set())
+        if len(extra := {path.stem for path in noun.glob("*.py")} - four) > 1 or not extra <= earned
     }
 
     assert odd == {}
-
-
-KNOWN_FIFTHS: dict[str, set[str]] = {}
 
 
 def test_the_story_can_be_read_in_one_sitting() -> None:

@@ -59,7 +59,7 @@ async def test_of_many_at_once_one_takes_effect_and_the_others_are_told_to_wait(
             asyncio.create_task(owner.post("/api/v1/jars", json=JAR, headers={"Idempotency-Key": "k"}))
             for _ in range(5)
         ]
-        refused = [await each for each in itertools.islice(asyncio.as_completed(posts), 4)]
+        refused = [await each for each in itertools.islice(asyncio.as_completed(posts, timeout=5), 4)]
 
     assert {(each.status_code, each.json()["code"]) for each in refused} == {(409, "idempotency_in_progress")}
     assert all(each.headers["Retry-After"] == "1" for each in refused)

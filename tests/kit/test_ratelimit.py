@@ -79,8 +79,8 @@ async def test_no_address_is_kept_in_redis(client: httpx.AsyncClient, service: S
     ("host", "counted"),
     [("192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"), ("testclient", "testclient")],
 )
-def test_an_ipv6_household_is_counted_as_one(host: str, counted: str) -> None:
-    assert by_ip(Request({"type": "http", "client": (host, 1)})) == counted
+async def test_an_ipv6_household_is_counted_as_one(host: str, counted: str) -> None:
+    assert await by_ip(Request({"type": "http", "client": (host, 1)})) == counted
 
 
 def _runtime(service: Service, cache: DisposableRedis | None = None) -> Runtime:

@@ -22,7 +22,7 @@ from tests.worker.processes import Killable, durable_valkey, worker
 from tests.worker.world import World, booking, consumers, eventually, told_of
 
 ALEMBIC_INI = Path(__file__).parents[2] / "services" / "worker" / "alembic.ini"
-MANY = 40
+MANY = 25
 
 
 @dataclass(frozen=True)

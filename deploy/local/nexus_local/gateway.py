@@ -96,5 +96,6 @@ def _portal(suite: Suite) -> dict[str, object]:
     return {
         "mail": suite.browser_url("mail"),
         "payments": suite.browser_url("payments"),
+        "ca": str(suite.folder.tls / "ca.pem"),
         "demo": {person: suite.demo_login(person) for person in DEMO_NAMES},
     }

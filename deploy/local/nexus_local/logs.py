@@ -1,6 +1,7 @@
 """What `nexus logs` prints: the end of each log, and with `-f` what is added to it."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from nexus_local.report import Report, last_lines
@@ -10,7 +11,12 @@ LOOK_EVERY_SECONDS = 0.2
 
 
 def show(files: list[Path], *, follow: bool) -> None:
-    """Each line with the name of its process, unless there is only one."""
+    """Each line with the name of its process, unless there is only one. With `follow`, until Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        _show(files, follow=follow)
+
+
+def _show(files: list[Path], *, follow: bool) -> None:
     report = Report()
     sizes = {file: file.stat().st_size for file in files}
     for file in files:

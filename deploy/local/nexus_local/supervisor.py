@@ -87,9 +87,11 @@ class Supervisor:
             failures += [each for each in failed.exceptions if isinstance(each, Failed)]
         finally:
             self._phase("stopping")
+            self._report.note("stopping")
             await asyncio.gather(*(self._stop_one(child) for child in self._children.values()))
             self._state.supervisor = None
             self._phase("stopped")
+            self._report.note("stopped")
         return failures
 
     async def _announce(self, when_ready: Callable[[], None]) -> None:

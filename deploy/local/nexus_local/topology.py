@@ -15,14 +15,18 @@ from nexus_local.unprivileged import server_identity
 
 def topology(suite: Suite, *, seed: bool) -> list[Process]:
     """Every process, in the order in which a reader wants to meet them."""
+    processes = [*stores(suite), *outside_world(suite), *services(suite), entrance(suite)]
+    if seed:
+        processes.append(
+            Process("seed", _python("nexus_local.seed", str(suite.folder.root)), after=("gateway", "worker"))
+        )
+    return processes
+
+
+def stores(suite: Suite) -> list[Process]:
+    """What keeps data."""
     data, ports = suite.folder.root, suite.ports
-    url = suite.local_url
-    chapa = {
-        "NEXUS_CHAPA_SECRET_KEY": suite.secrets.chapa_secret_key,
-        "NEXUS_CHAPA_WEBHOOK_SECRET": suite.secrets.chapa_webhook_secret,
-    }
-    processes = [
-        # The stores
+    return [
         Process(
             "postgres",
             postgres.command(data / "postgres", ports["postgres"]),
@@ -40,7 +44,13 @@ def topology(suite: Suite, *, seed: bool) -> list[Process]:
             probes.pongs(ports["valkey"], suite.secrets.valkey_password),
             url=f"redis://127.0.0.1:{ports['valkey']}",
         ),
-        # The outside world, simulated
+    ]
+
+
+def outside_world(suite: Suite) -> list[Process]:
+    """Simulators of what is not ours: the mail server and the payment provider."""
+    data, ports, url = suite.folder.root, suite.ports, suite.local_url
+    return [
         Process(
             "mail",
             _python(
@@ -61,10 +71,16 @@ def topology(suite: Suite, *, seed: bool) -> list[Process]:
                 f"--webhook-url={url('bookings')}/api/v1/payments/chapa/webhook",
             ),
             probes.http_ok(ports["payments"], "/readyz"),
-            environment=chapa,
+            environment=_chapa(suite),
             url=url("payments"),
         ),
-        # The services, each on a database and a role of its own
+    ]
+
+
+def services(suite: Suite) -> list[Process]:
+    """Ours, each on a database and a role of its own."""
+    data, ports, url = suite.folder.root, suite.ports, suite.local_url
+    return [
         Process("migrations", _python("nexus_local.migrate", str(data)), after=("postgres",)),
         _service(suite, "auth", {"NEXUS_SIGNING_KEY": suite.secrets.signing_key}),
         _service(suite, "listings"),
@@ -75,7 +91,7 @@ def topology(suite: Suite, *, seed: bool) -> list[Process]:
                 "NEXUS_AUTH_URL": url("auth"),
                 "NEXUS_LISTINGS_URL": url("listings"),
                 "NEXUS_CHAPA_URL": url("payments"),
-                **chapa,
+                **_chapa(suite),
             },
             after=("payments",),
         ),
@@ -91,19 +107,20 @@ def topology(suite: Suite, *, seed: bool) -> list[Process]:
             },
             after=("mail",),
         ),
-        Process(
-            "gateway",
-            gateway.command(suite),
-            probes.accepts(ports["gateway"]),
-            after=("auth", "listings", "bookings"),
-            prepare=lambda: gateway.prepare(suite),
-            url=suite.gateway_url,
-            stop=signal.SIGQUIT,  # graceful: requests in flight are answered
-        ),
     ]
-    if seed:
-        processes.append(Process("seed", _python("nexus_local.seed", str(data)), after=("gateway", "worker")))
-    return processes
+
+
+def entrance(suite: Suite) -> Process:
+    """The only one that others than this machine can reach."""
+    return Process(
+        "gateway",
+        gateway.command(suite),
+        probes.accepts(suite.ports["gateway"]),
+        after=("auth", "listings", "bookings"),
+        prepare=lambda: gateway.prepare(suite),
+        url=suite.gateway_url,
+        stop=signal.SIGQUIT,  # graceful: requests in flight are answered
+    )
 
 
 def service_environment(suite: Suite, name: str) -> dict[str, str]:
@@ -144,6 +161,13 @@ def _service(
         environment={**service_environment(suite, name), **(environment or {})},
         url=suite.local_url(name),
     )
+
+
+def _chapa(suite: Suite) -> dict[str, str]:
+    return {
+        "NEXUS_CHAPA_SECRET_KEY": suite.secrets.chapa_secret_key,
+        "NEXUS_CHAPA_WEBHOOK_SECRET": suite.secrets.chapa_webhook_secret,
+    }
 
 
 def _python(module: str, *arguments: str) -> list[str]:

@@ -11,9 +11,9 @@ from nexus_kit.pages import PageQuery
 from nexus_kit.schemas import Body, Resource, Text, UtcDateTime
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from nexus_listings import places
+from nexus_listings.amenities import Amenity
 from nexus_listings.categories.schemas import CategorySlug
-from nexus_listings.listings import places
-from nexus_listings.listings.amenities import Amenity
 
 CURRENCY = "ETB"
 """All prices are in the marketplace's one currency: only so do they compare, in filters and in sorting."""
