@@ -24,6 +24,7 @@ from nexus_kit import inbox, logs, outbox, problems, streams
 from nexus_kit.auth import GUARDS
 from nexus_kit.background import Periodic, run_periodics
 from nexus_kit.db import Database
+from nexus_kit.disposable import DisposableRedis
 from nexus_kit.errors import FieldError, Problem, ProblemDocument, ValidationFailed
 from nexus_kit.middleware import RequestContext
 from nexus_kit.operations import DOCS, operations_router
@@ -135,7 +136,7 @@ async def _runtime(
         settings.database_url.get_secret_value(), pool_size=settings.database_pool_size, constraints=constraints
     )
     events = redis_client(settings.events_url.get_secret_value())
-    cache = redis_client(settings.cache_url.get_secret_value())
+    cache = DisposableRedis.connect(settings.cache_url.get_secret_value())
     verifier = Verifier(issuer=settings.issuer, jwks_url=settings.jwks_url, redis=events)
     try:
         yield Runtime(name, settings, database, events, cache, verifier)
