@@ -10,7 +10,7 @@ INSTALLED := .venv/installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up down status seed reset test check format bench lock clean
+.PHONY: help venv up down status seed reset test check docs format bench lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 | \2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -42,6 +42,9 @@ check: venv ## lint, format, types, and who may import whom
 	$(BIN)/ruff format --check
 	$(BIN)/mypy $(MEMBERS) tests
 	$(BIN)/lint-imports
+
+docs: venv ## write again the documents that repeat the code (events, problems)
+	$(BIN)/python docs/generate.py
 
 format: venv ## let ruff lay out the code
 	$(BIN)/ruff format

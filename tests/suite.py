@@ -31,7 +31,7 @@ WITHOUT_LIMITS = {
     "NEXUS_CONNECTIONS": "60000",
     "NEXUS_RATE_LIMITS": "off",
 }
-"""For tests that do in a second what a client does in a day: the gateway's limits out of reach, the services' own off."""
+"""For tests that do in a second what a client does in a day: the gateway's limits out of reach, the services' off."""
 START_SECONDS = 120
 RECOVERY_SECONDS = 60
 
