@@ -9,6 +9,7 @@ set -eu
 umask 077
 folder=${1:-"$(dirname "$0")/secrets"}
 mkdir -p "$folder"
+chmod 700 "$folder"
 cd "$folder"
 
 keep() {  # NAME COMMAND...: write the command's output into NAME unless it is there

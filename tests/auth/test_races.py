@@ -1,13 +1,14 @@
 """What happens when many do the same at once."""
 
 import asyncio
+from collections.abc import Coroutine
 
 import httpx
 from nexus_contracts.auth import RegistrationRepeated, SessionRevoked, UserEmailVerified, UserRegistered
 from nexus_kit.testing import Service
 from sqlalchemy import text
 
-from tests.auth.given import NEW_PASSWORD, Account, bearer, code, facts, refresh, register, registered
+from tests.auth.given import Account, bearer, code, facts, refresh, register, registered
 
 
 async def test_fifty_tabs_that_refresh_at_once_all_hold_the_same_current_token(
@@ -51,20 +52,39 @@ async def test_of_ten_that_use_one_mailed_token_one_succeeds(service: Service, c
 async def test_a_session_that_begins_while_the_password_is_reset_does_not_survive_it(
     service: Service, client: httpx.AsyncClient, makeda: Account
 ) -> None:
-    token = await makeda.mailed("reset_password")
     credentials = {"email": makeda.email, "password": makeda.password}
 
-    reset, *logins = await asyncio.gather(
-        client.post("/api/v1/auth/reset-password", json={"token": token, "password": NEW_PASSWORD}),
-        *(client.post("/api/v1/auth/login", json=credentials) for _ in range(10)),
+    login = await answer_that_waits_for(
+        service,
+        "UPDATE users SET password_hash = 'that of another password'",
+        client.post("/api/v1/auth/login", json=credentials),
     )
 
-    assert reset.status_code == 204
-    for login in logins:
-        if login.status_code == 200:
-            assert code(await refresh(client, login.json()["refresh_token"])) == (401, "session_revoked")
-        else:
-            assert code(login) == (401, "invalid_credentials")
+    assert code(login) == (401, "invalid_credentials")
+
+
+async def test_a_refresh_that_waited_goes_by_what_happened_in_the_meantime(
+    service: Service, client: httpx.AsyncClient, makeda: Account
+) -> None:
+    token = (await makeda.sign_in())["refresh_token"]
+
+    late = await answer_that_waits_for(
+        service, "UPDATE sessions SET refresh_counter = refresh_counter + 2", refresh(client, token)
+    )
+
+    assert code(late) == (401, "session_revoked")
+
+
+async def answer_that_waits_for(
+    service: Service, change: str, call: Coroutine[None, None, httpx.Response]
+) -> httpx.Response:
+    """What `call` answers when it begins before `change` is committed, and has to wait for it."""
+    async with service.database.unit_of_work() as session:
+        await session.execute(text(change))
+        answer = asyncio.create_task(call)
+        while not answer.done() and not await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            await asyncio.sleep(0.01)
+    return await answer
 
 
 async def test_devices_that_sign_each_other_out_at_once_leave_at_most_one_and_no_error(

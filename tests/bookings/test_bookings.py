@@ -229,7 +229,7 @@ async def test_a_host_who_answers_too_late_is_told_so(house: House) -> None:
 async def test_an_illegal_move_is_refused_and_changes_nothing(house: House, status: str, verb: str, by: str) -> None:
     booking = await house.book(await house.listing(), uuid4())
     await house.execute(
-        """UPDATE bookings SET status = :status,
+        """UPDATE bookings SET status = cast(:status AS text),
                                expires_at = CASE WHEN cast(:status AS text) = 'pending_payment' THEN expires_at END,
                                cancelled_by = CASE WHEN cast(:status AS text) = 'cancelled' THEN 'guest' END,
                                refund_amount = CASE WHEN cast(:status AS text) = 'cancelled' THEN 0 END""",

@@ -1,4 +1,4 @@
-"""The files themselves: templates that the official image renders too, a portal that works alone, problems explained."""
+"""The files themselves: templates that the official image renders too, a portal that works alone, problems told."""
 
 import importlib
 import re
