@@ -82,8 +82,10 @@ async def answer_that_waits_for(
     async with service.database.unit_of_work() as session:
         await session.execute(text(change))
         answer = asyncio.create_task(call)
-        while not answer.done() and not await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+        waiting = 0
+        while not (waiting or answer.done()):
             await asyncio.sleep(0.01)
+            waiting = await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")) or 0
     return await answer
 
 

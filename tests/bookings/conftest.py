@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
 from nexus_bookings.main import build
+from nexus_contracts.listings import ListingSnapshot
 from nexus_kit.testing import Servers, Service, running_service
 
-from tests.bookings.given import House
+from tests.bookings.given import House, Json
 from tests.bookings.neighbours import Neighbours, serving
 from tests.local.simulators import SECRET_KEY, WEBHOOK_SECRET, PaymentSimulator, running_payment_simulator
 from tests.servers import free_port
@@ -67,3 +69,15 @@ async def house(service: Service, neighbours: Neighbours, chapa: PaymentSimulato
     async with service.client() as client, httpx.AsyncClient(base_url=chapa.url) as provider:
         await provider.delete("/simulator/behaviour")
         yield House(service, client, neighbours, provider)
+
+
+@pytest.fixture
+async def listing(house: House) -> ListingSnapshot:
+    """With one unit."""
+    return await house.listing()
+
+
+@pytest.fixture
+async def booking(house: House, listing: ListingSnapshot) -> Json:
+    """Held, not paid."""
+    return await house.book(listing, uuid4())

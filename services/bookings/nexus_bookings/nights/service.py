@@ -27,16 +27,18 @@ class DatesUnavailable(Conflict):
 # The lowest free unit of each night. A night is free while fewer rows than units are taken, which also holds when the
 # host has reduced the units below a number that is already given out.
 _TAKE = text("""
-    WITH free AS (
-        SELECT day::date AS night,
+    WITH wanted AS (
+        SELECT cast(:check_in AS date) + day AS night FROM generate_series(0, :length - 1) AS day
+    ), free AS (
+        SELECT wanted.night,
                count(taken.unit) + 1 = :units AS sold_out,
                (SELECT min(unit) FROM generate_series(1, :units) AS unit
                  WHERE unit <> ALL (array_agg(coalesce(taken.unit, 0)))) AS unit
-          FROM generate_series(cast(:check_in AS date), cast(:check_out AS date) - 1, interval '1 day') AS day
+          FROM wanted
           LEFT JOIN nights AS taken
-                 ON taken.listing_id = :listing_id AND taken.night = day::date
-                AND taken.night >= :check_in AND taken.night < :check_out
-         GROUP BY day
+                 ON taken.listing_id = :listing_id AND taken.night = wanted.night
+                AND taken.night >= :check_in AND taken.night < :check_out  -- one range of the primary key
+         GROUP BY wanted.night
         HAVING count(taken.unit) < :units
     ), inserted AS (
         INSERT INTO nights (listing_id, night, unit, booking_id)
@@ -69,6 +71,7 @@ async def take(session: AsyncSession, listing: ListingSnapshot, stay: Stay, book
                     "units": listing.units,
                     "check_in": stay.check_in,
                     "check_out": stay.check_out,
+                    "length": stay.length,
                     "booking_id": booking_id,
                 },
             )

@@ -3,21 +3,49 @@
 One statement per page. Each filter has an index in `models.py`; `tests/listings/test_search_plans.py` asks PostgreSQL.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from nexus_contracts.listings import ListingStatus
-from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Text, any_, cast, exists, func, select, type_coerce
-from sqlalchemy.orm import InstrumentedAttribute, load_only
+from nexus_contracts.money import Money
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Row,
+    Select,
+    Text,
+    any_,
+    cast,
+    exists,
+    func,
+    select,
+    type_coerce,
+)
+from sqlalchemy.orm import Bundle
 
 from nexus_listings.categories.models import Category
 from nexus_listings.listings.models import IS_PUBLISHED, Listing
 from nexus_listings.listings.schemas import SearchQuery, Sort
 from nexus_listings.nights.models import SoldOutNight
 
-_CARD = load_only(
+
+class _Price(Bundle[Money]):
+    """Two columns, read as one `Money`."""
+
+    def create_row_processor(
+        self, _: Select[Any], procs: Sequence[Callable[[Row[Any]], Any]], labels: Sequence[str]
+    ) -> Callable[[Row[Any]], Any]:
+        amount, currency = procs
+        return lambda row: Money(amount=amount(row), currency=currency(row))
+
+
+_CARD = (
+    Listing.id,
     Listing.host_id,
     Listing.title,
     Listing.category,
@@ -25,18 +53,23 @@ _CARD = load_only(
     Listing.country,
     Listing.latitude,
     Listing.longitude,
-    Listing.price_amount,
-    Listing.currency,
+    _Price("price", Listing.price_amount, Listing.currency),
     Listing.capacity,
     Listing.instant_book,
     Listing.published_at,
-    raiseload=True,
 )
 
 
-def search(query: SearchQuery) -> Select[Listing]:
-    """The published listings that pass every filter, in the order asked for; ties are broken by id."""
-    return select(Listing).options(_CARD).where(IS_PUBLISHED, *_filters(query)).order_by(*_order(query))
+def search(query: SearchQuery) -> Select[*tuple[Any, ...]]:
+    """A card's columns of the published listings that pass every filter, in the order asked for; ties broken by id.
+
+    What they are sorted by stands among the columns: else sqlakeyset would add it under a new name each time, and no
+    statement would be found prepared. It stands in front, where sqlakeyset looks first.
+    """
+    key, falls = _sorted_by(query)
+    key = key.label("sorted_by")
+    order = (key.desc(), Listing.id.desc()) if falls else (key.asc(), Listing.id.asc())
+    return select(key, *_CARD).where(IS_PUBLISHED, *_filters(query)).order_by(*order)
 
 
 def owned_by(host_id: UUID, status: ListingStatus | None) -> Select[Listing]:
@@ -66,23 +99,17 @@ def _filters(query: SearchQuery) -> Iterator[ColumnElement[bool]]:
         yield from _free(query.check_in, query.check_out)
 
 
-def _order(query: SearchQuery) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+def _sorted_by(query: SearchQuery) -> tuple[ColumnElement[Any], bool]:
+    """The expression, and whether it falls. The coercions only tell sqlakeyset that there are no nulls."""
     match query.sort:
         case Sort.RELEVANCE:
             # An integer, so that the same rank is the same number when it comes back in a cursor.
             rank = func.ts_rank(Listing.words, _meant(query.q or "")) * 1_000_000
-            return cast(rank, Integer).desc(), Listing.id.desc()
-        case Sort.PRICE:
-            return _never_null(Listing.price_amount).asc(), Listing.id.asc()
-        case Sort.PRICE_FALLING:
-            return _never_null(Listing.price_amount).desc(), Listing.id.desc()
+            return cast(rank, Integer), True
+        case Sort.PRICE | Sort.PRICE_FALLING:
+            return type_coerce(Listing.price_amount, BigInteger), query.sort is Sort.PRICE_FALLING
         case _:
-            return _never_null(Listing.published_at).desc(), Listing.id.desc()
-
-
-def _never_null(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
-    """A column that only a draft may lack. The coercion changes nothing but keeps sqlakeyset from warning of nulls."""
-    return type_coerce(column, column.type)
+            return type_coerce(Listing.published_at, DateTime(timezone=True)), True
 
 
 def _meant(words: str) -> ColumnElement[Any]:

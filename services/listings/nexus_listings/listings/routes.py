@@ -47,7 +47,7 @@ async def search(
 ) -> PageOf[ListingCard]:
     """What passes all filters, a page at a time. Everybody sees the same; a change is seen by every search after it."""
     rows, next_cursor = await paginate(session, queries.search(query), query, cursors)
-    return PageOf(items=[ListingCard.model_validate(row[0]) for row in rows], next_cursor=next_cursor)
+    return PageOf(items=[ListingCard.model_validate(row) for row in rows], next_cursor=next_cursor)
 
 
 @router.post(
