@@ -161,3 +161,14 @@ async def test_the_public_keys_are_kept_for_a_few_seconds(
         await client.get("/.well-known/jwks.json")
 
     assert len(services["auth"].requests) <= before + 1
+
+
+@pytest.mark.parametrize("condition", [{"If-Match": '"1"'}, {"If-Unmodified-Since": "Mon, 01 Jan 2001 00:00:00 GMT"}])
+async def test_conditions_for_a_change_are_not_judged_by_the_cache(
+    client: httpx.AsyncClient, condition: dict[str, str]
+) -> None:
+    await client.get("/api/v1/listings?etag=2")
+
+    answer = await client.get("/api/v1/listings?etag=2", headers=condition)
+
+    assert answer.status_code == 200

@@ -50,6 +50,7 @@ async def book(session: AsyncSession, quote_id: UUID, guest_id: UUID, *, hold: t
     quote = await quotes.claim(session, quote_id, guest_id)
     listing = await listings.known(session, quote.listing_id)
     quotes.refuse_unbookable(listing, quote.stay)
+    await nights.refuse_sold_out(session, listing, quote.stay)  # so that most losers of a race never queue for the lock
     to_answer = min(quote.as_of + TIME_TO_ANSWER, quote.stay.begins_at)
     booking = Booking(
         status=BookingStatus.PENDING_PAYMENT if listing.instant_book else BookingStatus.REQUESTED,

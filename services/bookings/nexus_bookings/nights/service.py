@@ -94,6 +94,13 @@ async def release(session: AsyncSession, listing: ListingSnapshot, booking_id: U
     await retry_on_conflict(session, attempt)
 
 
+async def refuse_sold_out(session: AsyncSession, listing: ListingSnapshot, stay: Stay) -> None:
+    """Raise `DatesUnavailable` if it is plain to see already. No lock, no promise: only `take` decides."""
+    counts = await taken(session, listing.id, stay.check_in, stay.check_out)
+    if any(count >= listing.units for count in counts.values()):
+        raise DatesUnavailable
+
+
 async def taken(session: AsyncSession, listing_id: UUID, first: date, end: date) -> dict[date, int]:
     """How many units are taken of each night in `[first, end)`; a night of which none is taken is left out."""
     rows = await session.execute(

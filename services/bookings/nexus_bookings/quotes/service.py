@@ -71,9 +71,7 @@ async def quote(
     stay = Stay(wish.check_in, wish.check_out, listing.timezone)
     refuse_unbookable(listing, stay)
     refuse_by_rules(listing, stay, wish.guests, guest_id)
-    taken = await nights.taken(session, listing.id, stay.check_in, stay.check_out)
-    if any(count >= listing.units for count in taken.values()):
-        raise DatesUnavailable
+    await nights.refuse_sold_out(session, listing, stay)
     promised = Quote(
         guest_id=guest_id,
         listing_id=listing.id,
