@@ -9,6 +9,7 @@ The base fixes the status; a subclass is one line: its name is the stable `code`
     ├── NotFound 404
     ├── MethodNotAllowed 405
     ├── Conflict 409              IllegalTransition, DatesUnavailable, IdempotencyInProgress …
+    ├── Gone 410                  AccountClosed
     ├── PreconditionFailed 412
     ├── PayloadTooLarge 413
     ├── UnsupportedMediaType 415
@@ -114,6 +115,12 @@ class Conflict(Problem):
     """The state of things does not allow it."""
 
     status = 409
+
+
+class Gone(Problem):
+    """It was here, and will not be again."""
+
+    status = 410
 
 
 class PreconditionFailed(Problem):

@@ -4,7 +4,6 @@ Each `migrations/env.py` calls `run`; the app's readiness calls `heads` and comp
 """
 
 import asyncio
-import os
 from functools import cache
 from pathlib import Path
 
@@ -14,13 +13,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from nexus_kit.settings import DatabaseSettings
+
 # One migration job at a time per database, however many were started.
 _ADVISORY_LOCK = 0x6E65787573
 
 
 def run(metadata: MetaData) -> None:
     """Bring the database at NEXUS_DATABASE_URL to the newest revision: called by `alembic upgrade head`."""
-    asyncio.run(_run(metadata, os.environ["NEXUS_DATABASE_URL"]))
+    asyncio.run(_run(metadata, DatabaseSettings().database_url.get_secret_value()))
 
 
 async def _run(metadata: MetaData, url: str) -> None:

@@ -13,8 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 _CONTAINER_SECRETS = Path("/run/secrets")
 
 
-class ServiceSettings(BaseSettings):
-    """The settings that all services share."""
+class DatabaseSettings(BaseSettings):
+    """All that a migration is told."""
 
     model_config = SettingsConfigDict(
         env_prefix="NEXUS_",
@@ -26,6 +26,11 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr = Field(
         description="postgresql+asyncpg://user:password@host:port/database of this service alone."
     )
+
+
+class ServiceSettings(DatabaseSettings):
+    """The settings that all services share."""
+
     events_url: SecretStr = Field(description="redis://…/1: streams, the worker's queue, revocations. Must be durable.")
     cache_url: SecretStr = Field(description="redis://…/0: cached pages and rate limits. May be lost at any time.")
     internal_secret: SecretStr = Field(min_length=32, description="Signs service tokens; the same in all services.")

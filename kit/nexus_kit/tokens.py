@@ -30,6 +30,10 @@ REVOCATION_BOUND_SECONDS = 5
 
 _MEMO_SECONDS = 2.0
 _MEMO_SIZE = 10_000
+_PATIENCE_SECONDS = 0.25
+"""How long a request waits for Redis to say whether its session lives ..."""
+_PAUSE_SECONDS = 1.0
+"""... and how long nobody asks after it did not say."""
 _MAX_TOKEN_BYTES = 4096
 _REFETCH_SECONDS = 30.0
 _KEYS_FRESH_SECONDS = 300.0
@@ -103,6 +107,7 @@ class Verifier:
         self._issuer = issuer
         self._keys = KeySet(jwks_url)
         self._redis = redis
+        self._ask_again = float("-inf")
         # token hash → (claims, when its session was last seen alive); bounded, oldest out first
         self._memo: OrderedDict[bytes, tuple[AccessTokenClaims, Principal, float]] = OrderedDict()
 
@@ -153,11 +158,15 @@ class Verifier:
             raise TokenRefused(headers=_CHALLENGE) from exc
 
     async def _refuse_revoked(self, session_id: UUID) -> None:
+        if time.monotonic() < self._ask_again:
+            return
         try:
-            revoked = await self._redis.exists(access_token.revoked_session_key(session_id))
-        except RedisError as exc:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                revoked = await self._redis.exists(access_token.revoked_session_key(session_id))
+        except (RedisError, TimeoutError) as exc:
             # Open, not shut: a token lives ten minutes at most, and Redis away must not sign everybody out.
             log.warning("revocation not checked", error=repr(exc))
+            self._ask_again = time.monotonic() + _PAUSE_SECONDS
             return
         if revoked:
             raise TokenRefused("This session has ended.", headers=_CHALLENGE)

@@ -93,13 +93,13 @@ async def test_closing_an_account_erases_the_person_and_ends_the_sessions(
     assert await facts(service, UserDeleted) == [UserDeleted(user_id=makeda.user_id)]
     assert len(await facts(service, SessionRevoked)) == 2
     assert code(await refresh(client, elsewhere["refresh_token"])) == (401, "session_revoked")
-    assert code(await client.get(ME, headers=bearer(here))) == (404, "not_found")
+    assert code(await client.get(ME, headers=bearer(here))) == (410, "account_closed")
     login = await client.post("/api/v1/auth/login", json={"email": makeda.email, "password": PASSWORD})
     assert code(login) == (401, "invalid_credentials")
     reset = await client.post("/api/v1/auth/reset-password", json={"token": mailed, "password": "yet another one"})
     assert code(reset) == (400, "invalid_token")
     recipient = await client.get(f"/internal/users/{makeda.user_id}", headers=from_service("worker", "auth"))
-    assert code(recipient) == (404, "not_found")
+    assert code(recipient) == (410, "account_closed")
     async with service.database.unit_of_work() as session:
         everything = await session.execute(text("SELECT u, s, o FROM users u, sessions s, outbox o"))
         rows = everything.all()

@@ -1,6 +1,6 @@
 """Requests made up from the services' own OpenAPI descriptions, good and bad: none is answered by a 500."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -8,6 +8,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
 
 from tests.actors import newcomers
 from tests.suite import Suite
@@ -17,7 +18,7 @@ ENDS_THE_SESSION = ("/auth/logout", "/auth/me", "/auth/sessions")
 
 
 @pytest.fixture(scope="module")
-async def client(suite: Suite) -> "Iterator[httpx.Client]":
+async def client(suite: Suite) -> AsyncIterator[httpx.Client]:
     """Somebody who may do everything that a user may."""
     async with newcomers(suite, "Fuzz") as (person,):
         token = (await person.sign_in())["access_token"]
@@ -33,7 +34,7 @@ def test_whatever_is_sent_is_not_a_500(client: httpx.Client, service: str, mode:
 
         @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         @given(case=operation.as_strategy(mode))
-        def send(case: Case) -> None:
+        def send(case: Case[Any]) -> None:
             try:
                 answer = client.request(**sendable(case))
             except (httpx.LocalProtocolError, httpx.InvalidURL, UnicodeEncodeError):
@@ -55,12 +56,13 @@ def operations(client: httpx.Client, service: str) -> Iterator[Any]:
         if not path.startswith("/internal") and not any(end in path for end in ENDS_THE_SESSION)
     }
     for described in schemathesis.openapi.from_dict(document).get_all_operations():
+        assert isinstance(described, Ok), described
         operation = described.ok()
         if operation.body or list(operation.iter_parameters()):  # else there is nothing to make up
             yield operation
 
 
-def sendable(case: Case) -> dict[str, Any]:
+def sendable(case: Case[Any]) -> dict[str, Any]:
     """The case as arguments for httpx, signed in as the client is."""
     request = case.as_transport_kwargs(base_url="https://localhost")
     kept = {name: request[name] for name in ("method", "params", "json", "data") if request.get(name) is not None}

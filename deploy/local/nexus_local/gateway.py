@@ -15,7 +15,7 @@ from nexus_local.suite import DEMO_NAMES, REPOSITORY, Suite
 
 TUNABLE = {
     "NEXUS_GATEWAY_WORKERS": "2",
-    "NEXUS_HSTS_SECONDS": "300",
+    "NEXUS_HSTS_SECONDS": "0",
     "NEXUS_UPSTREAM_SECONDS": "30",
     "NEXUS_RATE_PER_SECOND": "50",
     "NEXUS_RATE_BURST": "100",

@@ -2,7 +2,6 @@
 
 from functools import cache
 from importlib.resources import files
-from zoneinfo import available_timezones
 
 
 @cache
@@ -14,5 +13,6 @@ def countries() -> frozenset[str]:
 
 @cache
 def timezones() -> frozenset[str]:
-    """IANA names, such as Africa/Addis_Ababa."""
-    return frozenset(available_timezones())
+    """IANA names, such as Africa/Addis_Ababa; not `localtime` and the like, which mean the machine and not a place."""
+    names = (files("tzdata") / "zones").read_text(encoding="utf-8").split()
+    return frozenset(names) - {"Factory", "localtime"}

@@ -23,7 +23,7 @@ from nexus_auth.accounts.schemas import (
     Recipient,
     Registration,
 )
-from nexus_auth.tokens.service import InvalidToken
+from nexus_auth.tokens.service import AccountClosed, InvalidToken
 
 router = APIRouter(prefix="/auth", tags=["accounts"])
 internal = APIRouter(prefix="/internal/users", tags=["internal"])
@@ -117,7 +117,7 @@ async def delete_me(caller: CurrentUser, session: SessionDep) -> None:
     await service.erase(session, caller.user_id)
 
 
-@internal.get("/{user_id}", summary="Read a recipient", responses=responses(TokenRefused, NotFound))
+@internal.get("/{user_id}", summary="Read a recipient", responses=responses(TokenRefused, NotFound, AccountClosed))
 async def read_recipient(user_id: UUID, caller: ServiceCaller, session: SessionDep) -> Recipient:
     """Events carry ids only: whoever writes to a user asks for name and address at that moment, and keeps neither."""
     return Recipient.model_validate(await service.read(session, user_id))

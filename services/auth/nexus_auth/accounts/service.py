@@ -95,11 +95,13 @@ async def reset_password(session: AsyncSession, reset: PasswordReset) -> None:
 
 
 async def read(session: AsyncSession, user_id: UUID, *, to_change: bool = False) -> User:
-    """The account; locked if it is read to be changed. Raises `NotFound` once it is erased."""
-    statement = select(User).where(User.id == user_id, User.deleted_at.is_(None))
+    """The account; locked if it is read to be changed. Raises `AccountClosed` once it is erased."""
+    statement = select(User).where(User.id == user_id)
     user = await session.scalar(statement.with_for_update(key_share=True) if to_change else statement)
     if user is None:
         raise NotFound
+    if user.deleted_at is not None:
+        raise tokens.AccountClosed
     return user
 
 

@@ -18,7 +18,7 @@ router = APIRouter(tags=["internal"])
     "/internal/users/{user_id}/tokens",
     status_code=201,
     summary="Mint a one-time token for a mail",
-    responses=responses(TokenRefused, NotFound),
+    responses=responses(TokenRefused, NotFound, service.AccountClosed),
 )
 async def mint_token(user_id: UUID, body: MintToken, caller: ServiceCaller, session: SessionDep) -> MintedToken:
     """Events carry no secrets, so the token of a mailed link is made when the mail is. Only its hash is stored."""

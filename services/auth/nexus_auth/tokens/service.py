@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from uuid import UUID
 
-from nexus_kit.errors import BadRequest, NotFound
+from nexus_kit.errors import BadRequest, Gone, NotFound
 from sqlalchemy import Interval, cast, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,11 +17,17 @@ class InvalidToken(BadRequest):
     """This link is not valid, or no longer: it works once, and only for some time."""
 
 
+class AccountClosed(Gone):
+    """This account was closed and its personal data erased."""
+
+
 async def mint(session: AsyncSession, user_id: UUID, purpose: Purpose) -> MintedToken:
     """A new token for this user; earlier ones stay good, since mails may overtake each other."""
-    user = await session.scalar(select(User.id).where(User.id == user_id, User.deleted_at.is_(None)))
+    user = await session.get(User, user_id)
     if user is None:
         raise NotFound
+    if user.deleted_at is not None:
+        raise AccountClosed
     token = secrets.token_urlsafe(32)
     row = insert(OneTimeToken).values(
         token_hash=_digest(token),
@@ -40,7 +46,8 @@ async def consume(session: AsyncSession, token: str, purpose: Purpose) -> User:
     """
     digest = _digest(token)
     good = (OneTimeToken.token_hash == digest, OneTimeToken.purpose == purpose, OneTimeToken.expires_at > func.now())
-    user = await session.scalar(select(User).join(OneTimeToken).where(*good).with_for_update(of=User, key_share=True))
+    owner = select(User).join(OneTimeToken).where(*good, User.deleted_at.is_(None))
+    user = await session.scalar(owner.with_for_update(of=User, key_share=True))
     if user is None:
         raise InvalidToken
     spent = await session.scalars(
