@@ -67,6 +67,7 @@ places = st.builds(
 )
 listings = st.lists(
     st.builds(Place, places, st.frozensets(st.integers(1, 6), max_size=2)),
+    min_size=8,
     max_size=25,
     unique_by=lambda place: place.row["id"],
 )
@@ -145,8 +146,8 @@ async def all_pages(client: httpx.AsyncClient, query: dict[str, str], limit: int
 
 
 @pytest.mark.timeout(240)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(everything=listings, wishes=st.lists(optional, min_size=3, max_size=6), limit=st.integers(1, 7))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(everything=listings, wishes=st.lists(optional, min_size=6, max_size=10), limit=st.integers(1, 7))
 async def test_search_finds_what_a_loop_would_find(
     service: Service, everything: list[Place], wishes: list[dict[str, Any]], limit: int
 ) -> None:

@@ -26,6 +26,8 @@ class Peer:
     name: str
     url: str = ""
     users: dict[UUID, dict[str, str]] = field(default_factory=dict)
+    closed: set[UUID] = field(default_factory=set)
+    """Accounts that were closed and erased."""
     failing_with: int | None = None
     """The status of every answer, while set."""
     answers_after: float = 0.0
@@ -60,6 +62,8 @@ class Peer:
                 assert headers["content-type"] == "application/cloudevents+json"
                 self.delivered.append((headers, json.loads(body)))
                 return 204, None
+            case ["internal", "users", user_id, *_] if UUID(user_id) in self.closed:
+                return 410, {"code": "account_closed"}
             case ["internal", "users", user_id]:
                 user = self.users.get(UUID(user_id))
                 return (200, {"id": user_id, "email_verified": True, **user}) if user else (404, {"code": "not_found"})

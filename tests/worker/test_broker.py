@@ -11,7 +11,7 @@ import redis
 from dramatiq.broker import Broker, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import BrokerConnectionError
-from nexus_worker.broker import DELAYED, WAITING, PatientRetries, make_broker, reaction_message
+from nexus_worker.broker import MAIL, PatientRetries, delayed, make_broker, reaction_message, waiting
 
 from tests.worker.processes import Killable, durable_valkey
 
@@ -47,18 +47,18 @@ def test_the_next_try_is_enqueued_when_redis_is_back(valkey: tuple[Killable, str
     scheduling.join(20)
 
     assert not scheduling.is_alive()
-    assert client_of(broker).hlen(DELAYED) == 1
+    assert client_of(broker).hlen(delayed(MAIL)) == 1
     assert failed.options["retries"] == 1, "however often it was attempted to enqueue it"
     assert failed.options["error"] == "auth does not answer"
 
 
 def test_a_consumer_that_starts_again_gives_back_what_it_had_taken(broker: Broker) -> None:
     broker.enqueue(reaction_message("{}", "mail_guest_receipt"))
-    consumer = broker.consume("default", prefetch=10)
+    consumer = broker.consume(MAIL, prefetch=10)
     assert next(consumer) is not None
-    assert client_of(broker).llen(WAITING) == 0
+    assert client_of(broker).llen(waiting(MAIL)) == 0
 
-    again = broker.consume("default", prefetch=10)
+    again = broker.consume(MAIL, prefetch=10)
 
     assert next(again) is not None
 
@@ -68,12 +68,12 @@ def test_every_command_fails_in_the_way_that_dramatiqs_threads_expect(
     valkey: tuple[Killable, str], broker: Broker, command: str
 ) -> None:
     message = MessageProxy(broker.enqueue(reaction_message("{}", "mail_guest_receipt")))
-    consumer: Any = broker.consume("default")
+    consumer: Any = broker.consume(MAIL)
     valkey[0].kill()
 
     calls: dict[str, Callable[[], Any]] = {
         "enqueue": lambda: broker.enqueue(reaction_message("{}", "mail_guest_receipt")),
-        "consume": lambda: broker.consume("default"),
+        "consume": lambda: broker.consume(MAIL),
         "requeue": lambda: consumer.requeue([message]),
     }
     with pytest.raises(BrokerConnectionError):

@@ -164,11 +164,11 @@ async def some_are_told(stage: Stage, told: dict[UUID, CloudEvent[Any]]) -> None
 
 
 async def many_wait_for_their_next_try(stage: Stage) -> None:
-    assert await stage.world.events.hlen("dramatiq:default.DQ.msgs") >= MANY / 2
+    assert await stage.world.events.hlen("dramatiq:mail.DQ.msgs") >= MANY / 2
 
 
 async def nothing_waits(stage: Stage) -> None:
-    assert await stage.world.events.llen("dramatiq:default") == 0
+    assert await stage.world.events.llen("dramatiq:mail") == 0
     for stream in STREAMS:
         (group,) = await stage.world.events.xinfo_groups(stream)
         assert (group["lag"], group["pending"]) == (0, 0)

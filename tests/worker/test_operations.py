@@ -34,7 +34,7 @@ async def test_it_is_an_ordinary_service_with_health_and_metrics(world: World, s
             metrics = (await client.get("/metrics")).text
             for name in ("auth", "listings", "bookings"):
                 assert f'nexus_stream_lag{{stream="nexus:{{{name}}}:events"}} 0.0' in metrics
-            assert 'nexus_queue_messages{state="waiting"} 0.0' in metrics
+            assert 'nexus_queue_messages{queue="mail",state="waiting"} 0.0' in metrics
             assert 'nexus_dead_letters{kind="reaction"} 0.0' in metrics
 
         await eventually(measured)

@@ -115,5 +115,5 @@ async def test_listings_is_told_of_sold_nights_and_of_closed_accounts(world: Wor
 
 async def nothing_is_left(world: World) -> None:
     """Neither waiting nor delayed nor unacknowledged."""
-    assert await world.events.hlen("dramatiq:default.msgs") == 0
-    assert await world.events.hlen("dramatiq:default.DQ.msgs") == 0
+    assert await world.events.hlen("dramatiq:mail.msgs") == 0
+    assert await world.events.hlen("dramatiq:mail.DQ.msgs") == 0

@@ -11,7 +11,7 @@ import redis.asyncio as redis
 from dramatiq.broker import Broker
 from nexus_contracts.bookings import NightsChanged
 from nexus_kit import streams
-from nexus_worker.broker import WAITING, make_broker
+from nexus_worker.broker import DEFAULT, make_broker, waiting
 from nexus_worker.chores import tidy
 from nexus_worker.reader import GROUP, Reader
 from redis.asyncio import Redis
@@ -50,7 +50,7 @@ async def test_it_stops_reading_while_the_queue_is_long_so_that_the_lag_shows(ev
         await asyncio.sleep(0.3)
         assert await lag(events) == 1
 
-        await events.delete(WAITING)
+        await events.delete(waiting(DEFAULT))
         await eventually(lambda: queue_has(events, 1))
         assert await lag(events) == 0
 
@@ -82,7 +82,7 @@ async def test_it_leaves_alone_what_a_living_reader_was_just_given(events: Redis
     async with reading(events, broker):
         await asyncio.sleep(0.3)
 
-    assert await events.llen(WAITING) == 0
+    assert await events.llen(waiting(DEFAULT)) == 0
 
 
 async def test_it_makes_its_groups_again_when_redis_lost_everything(events: Redis, broker: Broker) -> None:
@@ -146,7 +146,7 @@ async def nights_change(events: Redis) -> bytes:
 
 
 async def queue_has(events: Redis, count: int) -> None:
-    assert await events.llen(WAITING) == count
+    assert await events.llen(waiting(DEFAULT)) == count
 
 
 async def nothing_is_pending(events: Redis) -> None:

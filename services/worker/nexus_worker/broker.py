@@ -12,16 +12,13 @@ from dramatiq import Message
 from dramatiq.broker import Broker, Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed
-from dramatiq.middleware import AsyncIO, Retries
+from dramatiq.middleware import Retries
 
 log = structlog.get_logger(__name__)
 
 NAMESPACE = "dramatiq"
-QUEUE = "default"
-WAITING = f"{NAMESPACE}:{QUEUE}"
-"""The Redis list of messages that no worker has taken yet."""
-DELAYED = f"{NAMESPACE}:{QUEUE}.DQ.msgs"
-"""The Redis hash of messages that wait for their next try."""
+DEFAULT, MAIL = QUEUES = ("default", "mail")
+"""Mails have a queue, so that a mail server that hangs holds up mails and nothing else."""
 
 DEAD_AFTER_SECONDS = 15
 """A process that has been silent for this long is dead, and what it held is given to others."""
@@ -38,13 +35,24 @@ def make_broker(url: str) -> Broker:
         namespace=NAMESPACE,
         heartbeat_timeout=DEAD_AFTER_SECONDS * 1000,
         maintenance_chance=1_000_000,  # every command looks for dead workers: one cheap ZRANGEBYSCORE
-        middleware=[AsyncIO(), PatientRetries(min_backoff=1_000, max_backoff=300_000)],
+        middleware=[PatientRetries(min_backoff=1_000, max_backoff=300_000)],
     )
 
 
 def reaction_message(document: str, reaction: str) -> Message[None]:
     """The message that makes a worker run one reaction to one event."""
-    return Message(queue_name=QUEUE, actor_name="react", args=(document, reaction), kwargs={}, options={})
+    queue = MAIL if reaction.startswith("mail_") else DEFAULT
+    return Message(queue_name=queue, actor_name="react", args=(document, reaction), kwargs={}, options={})
+
+
+def waiting(queue: str) -> str:
+    """The Redis list of messages that no worker has taken yet."""
+    return f"{NAMESPACE}:{queue}"
+
+
+def delayed(queue: str) -> str:
+    """The Redis hash of messages that wait for their next try."""
+    return f"{NAMESPACE}:{queue}.DQ.msgs"
 
 
 class DurableBroker(RedisBroker):

@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 from sqlalchemy import func, select
 
 from nexus_worker import metrics
-from nexus_worker.broker import DELAYED, WAITING
+from nexus_worker.broker import QUEUES, delayed, waiting
 from nexus_worker.db import DeadLetter
 from nexus_worker.job import Tools
 from nexus_worker.reader import GROUP, STREAMS
@@ -59,8 +59,9 @@ async def measure(tools: Tools) -> None:
             if group["name"] == GROUP.encode():
                 metrics.LAG.labels(stream).set(_lag(group["lag"]))
                 metrics.PENDING.labels(stream).set(group["pending"])
-    metrics.QUEUE.labels("waiting").set(await redis.llen(WAITING))
-    metrics.QUEUE.labels("delayed").set(await redis.hlen(DELAYED))
+    for queue in QUEUES:
+        metrics.QUEUE.labels(queue, "waiting").set(await redis.llen(waiting(queue)))
+        metrics.QUEUE.labels(queue, "delayed").set(await redis.hlen(delayed(queue)))
     metrics.DEAD_LETTERS.labels("event").set(await redis.xlen(streams.DEAD))
     async with tools.database.unit_of_work() as session:
         still_open = select(func.count()).select_from(DeadLetter).where(DeadLetter.redelivered_at.is_(None))

@@ -62,17 +62,21 @@ class Office:
         return [_of_row(row) for row in rows] + [_of_entry(entry_id, fields) for entry_id, fields in entries]
 
     async def redeliver(self, letter: Letter) -> None:
-        """Send it round again. It is enqueued before it is crossed off: a crash in between does it twice, not never."""
+        """Send it round again. A crash on the way does it twice, not never.
+
+        It is crossed off first and enqueued before the commit. So if it fails again at once, `bury` waits for this row,
+        and opens it anew.
+        """
         if _is_event(letter.id):
             if letter.event is None:
                 raise LookupError(f"{letter.id} holds no event: there is nothing to redeliver, only to discard")
             await streams.publish(self.redis, letter.what, [_as_text(letter.event)])
             await self.redis.xdel(streams.DEAD, letter.id)
             return
-        self.broker.enqueue(reaction_message(_as_text(letter.event), letter.what))
         async with self.database.unit_of_work() as session:
             crossed_off = update(DeadLetter).where(DeadLetter.id == int(letter.id))
             await session.execute(crossed_off.values(redelivered_at=func.now()))
+            self.broker.enqueue(reaction_message(_as_text(letter.event), letter.what))
 
     async def discard(self, letter: Letter) -> None:
         """Throw it away."""

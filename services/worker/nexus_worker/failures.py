@@ -3,7 +3,8 @@
 import httpx
 from nexus_kit.errors import UpstreamFailed
 
-_TRY_AGAIN = {408, 425, 429}
+# 401 and 403 come from a service of ours: its secret or clock and this one's differ, which somebody will put right.
+_TRY_AGAIN = {401, 403, 408, 425, 429}
 
 
 class Permanent(Exception):
@@ -11,7 +12,7 @@ class Permanent(Exception):
 
 
 def require_success(answer: httpx.Response, service: str) -> httpx.Response:
-    """The answer, if it is one of success. A refusal of ours (4xx) is permanent, a failure of theirs is not."""
+    """The answer, if it is one of success. A refusal of what was said (4xx) is permanent."""
     if answer.is_success:
         return answer
     call = f"{answer.request.method} {answer.request.url.path}"

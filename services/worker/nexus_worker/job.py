@@ -11,6 +11,7 @@ from nexus_kit.db import Database
 from nexus_kit.http import ServiceClient
 from redis.asyncio import Redis
 
+from nexus_worker.broker import QUEUES
 from nexus_worker.mail.smtp import Mailer
 from nexus_worker.settings import Settings
 
@@ -30,8 +31,9 @@ class Tools:
 @asynccontextmanager
 async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
     """Make the tools, and close them at the end."""
-    # One connection per reaction, since each is a transaction; two more for dead letters and measurements.
-    database = Database(settings.database_url.get_secret_value(), pool_size=settings.worker_threads + 2)
+    # One connection per reaction, since each is a transaction; two more for measurements.
+    threads = len(QUEUES) * settings.worker_threads
+    database = Database(settings.database_url.get_secret_value(), pool_size=threads + 2)
     urls = {"auth": settings.auth_url, "listings": settings.listings_url, "bookings": settings.bookings_url}
     secret = settings.internal_secret.get_secret_value()
     async with AsyncExitStack() as stack:

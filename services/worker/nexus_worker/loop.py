@@ -1,72 +1,98 @@
-"""What lives on the loop of the async actors: their tools, the reader, the chores. `main` adds it to the broker.
+"""The worker at work: the loop of the async actors, and what lives on it. `main` runs it as the app's lifespan.
 
-Dramatiq calls the four hooks in this order: tools before the first message, reading after the threads have started;
-on the way out no more reading, then the threads finish, then the tools are closed.
+Tools come before the first message, reading after the threads have started; on the way out no more reading, then the
+threads finish, then the tools are closed.
 """
 
 import asyncio
-from contextlib import AsyncExitStack
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
-from dramatiq.asyncio import EventLoopThread, get_event_loop_thread
+import structlog
+from dramatiq import Worker
+from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
 from dramatiq.broker import Broker
-from dramatiq.middleware import Middleware, MiddlewareError
-from dramatiq.worker import Worker
 
+from nexus_worker.broker import QUEUES, make_broker
 from nexus_worker.chores import do_chores
 from nexus_worker.job import Tools, open_tools
-from nexus_worker.react import declare_actors
+from nexus_worker.react import REACTION_SECONDS, declare_actors
 from nexus_worker.reader import Reader
 from nexus_worker.settings import Settings
 
+log = structlog.get_logger(__name__)
 
-class OnTheLoop(Middleware):
-    """Must come after AsyncIO, which makes the loop first and ends it last."""
+_POLL_MS = 100
+"""How long Dramatiq's idle threads sleep: the most that an event waits for nothing."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._closing = AsyncExitStack()
-        self._thread: EventLoopThread | None = None
-        self._tools: Tools | None = None
-        self._reader: Reader | None = None
-        self._tasks: list[asyncio.Task[None]] = []
 
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Make the tools and declare the actors. Any error but Dramatiq's own would be swallowed: half a worker."""
+@asynccontextmanager
+async def on_a_loop_of_its_own(settings: Settings) -> AsyncIterator[None]:
+    """Work, until the block ends, on a loop that no health check waits for."""
+    thread = EventLoopThread(logging.getLogger(__name__))
+    thread.start(timeout=1.0)
+    set_event_loop_thread(thread)
+
+    async def there(work: Coroutine[Any, Any, None]) -> None:
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, thread.loop))
+
+    at_work = AsyncExitStack()
+    try:
+        await there(at_work.enter_async_context(working(settings)))
+        yield
+    finally:
+        await there(at_work.aclose())
+        thread.stop()  # type: ignore[no-untyped-call]  # as all of dramatiq.asyncio is
+        set_event_loop_thread(None)
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[None]:
+    """Read and react. Each queue has threads of its own: what hangs in one of them keeps nothing in another waiting."""
+    async with AsyncExitStack() as closing:
+        tools = await closing.enter_async_context(open_tools(settings))
+        workers = []
+        for queue in QUEUES:
+            broker = make_broker(settings.events_url.get_secret_value())
+            closing.callback(broker.close)
+            declare_actors(broker, queue, tools, retries=settings.reaction_retries)
+            workers.append(Worker(broker, worker_timeout=_POLL_MS, worker_threads=settings.worker_threads))
         try:
-            self._thread = get_event_loop_thread()
-            assert self._thread is not None, "the loop did not start"
-            self._tools = self._thread.run_coroutine(self._closing.enter_async_context(open_tools(self._settings)))
-            declare_actors(broker, self._tools, retries=self._settings.reaction_retries)
-        except Exception as exc:
-            raise MiddlewareError(f"the worker cannot start: {exc!r}") from exc
+            for worker in workers:
+                worker.start()
+            async with reading(tools, broker):  # any of them: it enqueues to all queues
+                yield
+        finally:
+            # What runs finishes; what only waited in memory goes back to the queue.
+            await asyncio.gather(*(asyncio.to_thread(worker.stop, REACTION_SECONDS * 1000) for worker in workers))
 
-    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Begin to read."""
-        assert self._thread is not None
-        self._thread.run_coroutine(self._begin(broker))
 
-    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        """Stop reading; what is in hand is enqueued and acknowledged first."""
-        if self._thread is not None:
-            self._thread.run_coroutine(self._end())
+@asynccontextmanager
+async def reading(tools: Tools, broker: Broker) -> AsyncIterator[None]:
+    """The reader and the chores; at the end, what the reader has in hand is enqueued and acknowledged first."""
+    reader = Reader(tools.events, broker)
+    tasks = [
+        asyncio.create_task(reader.run(), name="reader"),
+        asyncio.create_task(do_chores(tools), name="chores"),
+    ]
+    for task in tasks:
+        task.add_done_callback(_end_the_process)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.remove_done_callback(_end_the_process)
+        reader.stop()
+        tasks[1].cancel()
+        await asyncio.wait(tasks, timeout=5)
 
-    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        """Close the tools: no reaction runs any more."""
-        if self._thread is not None:
-            self._thread.run_coroutine(self._closing.aclose())
 
-    async def _begin(self, broker: Broker) -> None:
-        assert self._tools is not None
-        self._reader = Reader(self._tools.events, broker)
-        self._tasks = [
-            asyncio.create_task(self._reader.run(), name="reader"),
-            asyncio.create_task(do_chores(self._tools), name="chores"),
-        ]
-
-    async def _end(self) -> None:
-        if self._reader is None:
-            return
-        reading, chores = self._tasks
-        self._reader.stop()
-        chores.cancel()
-        await asyncio.wait({reading, chores}, timeout=5)
+def _end_the_process(task: asyncio.Task[None]) -> None:
+    """Half a worker looks healthy and does nothing. Whoever supervises this process starts a whole one."""
+    error = "cancelled" if task.cancelled() else repr(task.exception())
+    log.critical("the worker stops: a part of it has ended unasked", part=task.get_name(), error=error)
+    os.kill(os.getpid(), signal.SIGTERM)

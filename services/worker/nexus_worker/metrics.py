@@ -18,6 +18,8 @@ EVENTS = Counter("nexus_events", "Stream entries by what became of them: enqueue
 LAG = Gauge("nexus_stream_lag", "Entries of a stream that the worker has not been given yet.", ["stream"])
 PENDING = Gauge("nexus_stream_pending", "Entries of a stream that were given and not acknowledged.", ["stream"])
 QUEUE = Gauge(
-    "nexus_queue_messages", "Messages in the worker's queue: waiting, or delayed until a next try.", ["state"]
+    "nexus_queue_messages",
+    "Messages in a queue of the worker: waiting, or delayed until a next try.",
+    ["queue", "state"],
 )
 DEAD_LETTERS = Gauge("nexus_dead_letters", "Open dead letters: reactions given up, events not readable.", ["kind"])

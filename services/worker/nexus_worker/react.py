@@ -18,7 +18,6 @@ from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 
 from nexus_worker import metrics
-from nexus_worker.broker import QUEUE
 from nexus_worker.db import DeadLetter
 from nexus_worker.failures import Permanent
 from nexus_worker.job import Job, Tools
@@ -38,8 +37,8 @@ class ReactionFailed(dramatiq.Retry):
         self.permanent = permanent
 
 
-def declare_actors(broker: Broker, tools: Tools, *, retries: int) -> None:
-    """Teach the broker both actors. They are coroutines on the loop of the AsyncIO middleware, where the tools live."""
+def declare_actors(broker: Broker, queue: str, tools: Tools, *, retries: int) -> None:
+    """Teach the broker of this queue both actors. They are coroutines on the loop where the tools live."""
 
     async def react_with_tools(document: str, reaction: str) -> None:
         await react(tools, document, reaction)
@@ -50,11 +49,11 @@ def declare_actors(broker: Broker, tools: Tools, *, retries: int) -> None:
     def worth_another_try(tried_again: int, failure: BaseException) -> bool:
         return tried_again < retries and not getattr(failure, "permanent", False)
 
-    actor = dramatiq.actor(broker=broker, queue_name=QUEUE, actor_name="bury", retry_when=lambda *_: True)
+    actor = dramatiq.actor(broker=broker, queue_name=queue, actor_name="bury", retry_when=lambda *_: True)
     actor(bury_with_tools)
     actor = dramatiq.actor(
         broker=broker,
-        queue_name=QUEUE,
+        queue_name=queue,
         actor_name="react",
         retry_when=worth_another_try,
         on_retry_exhausted="bury",

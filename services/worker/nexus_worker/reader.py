@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from nexus_worker import metrics
-from nexus_worker.broker import DEAD_AFTER_SECONDS, WAITING, reaction_message
+from nexus_worker.broker import DEAD_AFTER_SECONDS, DEFAULT, reaction_message, waiting
 from nexus_worker.reactions import reactions_to
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,10 @@ log = structlog.get_logger(__name__)
 GROUP = "worker"
 STREAMS = [streams.stream_name(producer) for producer in streams.PRODUCERS]
 QUEUE_LIMIT = 500
-"""Messages that wait; with more than these the reader pauses, so a lag shows in the streams, where it is measured."""
+"""Messages that wait; with more than these the reader pauses, so a lag shows in the streams, where it is measured.
+
+Mails do not count: revocations come in the same streams, and must not wait for a mail server.
+"""
 
 _BATCH = 100
 _BLOCK_MS = 1000
@@ -78,7 +81,7 @@ class Reader:
     async def _read(self) -> None:
         since = _OWN_UNFINISHED  # what a failed round before this one was given and did not finish
         while not self._stopping.is_set():
-            if await self._redis.llen(WAITING) >= self._queue_limit:
+            if await self._redis.llen(waiting(DEFAULT)) >= self._queue_limit:
                 await asyncio.sleep(0.05)
                 continue
             answer: list[tuple[bytes, list[Entry]]] = await self._redis.xreadgroup(  # type: ignore[assignment]

@@ -14,7 +14,9 @@ class Settings(ServiceSettings):
         description="smtp://host:port (STARTTLS where offered, required with a login) or smtps://user:password@host:port."
     )
     mail_from: str = Field(description="The sender of every mail.", examples=["Nexus <no-reply@nexus.localhost>"])
-    worker_threads: int = Field(default=8, ge=1, le=64, description="Reactions that run at once in this process.")
+    worker_threads: int = Field(
+        default=8, ge=1, le=64, description="Mails that run at once in this process, and as many other reactions."
+    )
     reaction_retries: int = Field(
         default=40, ge=0, le=100, description="Tries after the first before a reaction becomes a dead letter."
     )

@@ -50,7 +50,7 @@ async def mail_guest_booking_cancelled(job: Job[BookingCancelled]) -> None:
 
 
 async def mail_guest_booking_expired(job: Job[BookingExpired]) -> None:
-    """The hold ran out; nothing was charged."""
+    """The hold ran out; a payment may still be on its way."""
     await send(job, to=job.fact.guest_id)
 
 

@@ -15,7 +15,7 @@ from nexus_kit import context
 from nexus_worker.failures import Permanent
 from nexus_worker.job import Job
 from nexus_worker.mail import words
-from nexus_worker.mail.people import OneTimeToken, Purpose, Recipient, one_time_token, recipient
+from nexus_worker.mail.people import AccountClosed, OneTimeToken, Purpose, Recipient, one_time_token, recipient
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +32,12 @@ _templates.filters.update(money=words.money, day=words.day, moment=words.moment,
 async def send(job: Job[Any], *, to: UUID, link_to: Purpose | None = None) -> None:
     """Mail the user `to` with the templates in the folder named like the reaction. The last thing a reaction does."""
     auth = job.tools.services["auth"]
-    person = await recipient(auth, to)
-    if person is None:
+    try:
+        person = await recipient(auth, to)
+        token = await one_time_token(auth, to, link_to) if link_to else None
+    except AccountClosed:
         log.info("nobody to mail: the account is closed")
         return
-    token = await one_time_token(auth, to, link_to) if link_to else None
     await job.tools.mailer.send(compose(job, person, token))
 
 
