@@ -55,7 +55,7 @@ class Database:
     def __init__(
         self, url: str, *, pool_size: int = 10, constraints: Mapping[str, type[Problem]] | None = None
     ) -> None:
-        self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5, pool_pre_ping=True)
+        self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=15, pool_pre_ping=True)
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self.constraints = constraints or {}
         # Set by every commit that wrote an outbox row, so that the relay need not wait for its next look.

@@ -146,7 +146,7 @@ async def all_pages(client: httpx.AsyncClient, query: dict[str, str], limit: int
 
 
 @pytest.mark.timeout(240)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(everything=listings, wishes=st.lists(optional, min_size=6, max_size=10), limit=st.integers(1, 7))
 async def test_search_finds_what_a_loop_would_find(
     service: Service, everything: list[Place], wishes: list[dict[str, Any]], limit: int

@@ -4,16 +4,22 @@ import asyncio
 import json
 import os
 import sys
-from dataclasses import asdict
+import threading
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import uuid4
 
+from dramatiq import Message
+from dramatiq.brokers.stub import StubBroker
 from nexus_contracts import auth, bookings
 from nexus_contracts.envelope import CloudEvent
 from nexus_kit import streams
 from nexus_kit.settings import ServiceSettings
 from nexus_kit.testing import Service
 from nexus_worker.dead_letters import open_office
+from nexus_worker.job import open_tools
+from nexus_worker.react import bury
+from nexus_worker.settings import Settings
 from pydantic import SecretStr
 
 from tests.worker.world import World, eventually
@@ -59,6 +65,50 @@ async def test_a_refused_delivery_is_not_tried_again_and_a_second_refusal_opens_
 
     assert await dead_letters(service, "discard", letter["id"]) == f"{letter['id']} discarded\n"
     assert await dead_letters(service, "list") == "No dead letters.\n"
+
+
+async def test_a_wrong_address_of_auth_makes_a_dead_letter_and_swallows_no_mail(world: World, service: Service) -> None:
+    event = await world.happens(auth.RegistrationRepeated(user_id=uuid4()))
+
+    letter = await eventually(lambda: the_letter_about(service, event))
+
+    assert (letter["what"], letter["attempts"]) == ("mail_registration_repeated", 1)
+    assert "with 404" in letter["error"]
+
+
+async def test_a_letter_that_fails_again_before_its_redelivery_has_ended_is_open(
+    world: World, service: Service
+) -> None:
+    settings = service.app.state.runtime.settings
+    world.listings.failing_with = 422
+    event = await world.happens(bookings.NightsChanged(listing_id=uuid4(), sold_out=[], freed=[]))
+    await eventually(lambda: the_letter_about(service, event))
+
+    async with open_office(settings) as office:
+        (letter,) = await office.letters()
+        broker = FailsAtOnce(settings)
+        await replace(office, broker=broker).redeliver(letter)
+    await asyncio.to_thread(broker.burying.join)
+
+    assert (await the_letter_about(service, event))["id"] == letter.id
+
+
+class FailsAtOnce(StubBroker):
+    """A queue whose worker has given the message up before the sender goes on, unless the database makes it wait."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        async def give_up() -> None:
+            async with open_tools(self.settings) as tools:
+                await bury(tools, message.asdict(), attempts=1)
+
+        self.burying = threading.Thread(target=lambda: asyncio.run(give_up()))
+        self.burying.start()
+        self.burying.join(timeout=2)
+        return message
 
 
 async def test_what_cannot_be_read_is_set_aside_with_its_reason_and_acknowledged(

@@ -1,5 +1,6 @@
 """Each mail reaches the right person, says what happened in plain words, and can be trusted."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +9,8 @@ from nexus_contracts import auth, bookings
 from nexus_contracts.bookings import BookingFact, Party
 from nexus_contracts.money import Money
 from nexus_kit.testing import Service
+from nexus_worker.mail.people import OneTimeToken, Recipient
+from pydantic import BaseModel, ValidationError
 
 from tests.worker.peers import TOKEN
 from tests.worker.world import EXPIRES, MANY_BIRR, World, booking, eventually, inbox_holds
@@ -62,7 +65,12 @@ async def test_somebody_who_registers_again_is_told_that_they_have_an_account(wo
             (*STAY, "Your guest", "ETB 50.05"),
         ),
         (bookings.BookingCancelled, "guest", "Your stay at Lakeside cabin is cancelled", (*STAY, "You", "ETB 50.05")),
-        (bookings.BookingExpired, "guest", "Your hold on Lakeside cabin has ended", STAY),
+        (
+            bookings.BookingExpired,
+            "guest",
+            "Your hold on Lakeside cabin has ended",
+            (*STAY, "still on its way, you get the nights or your money back"),
+        ),
     ],
 )
 async def test_the_parties_of_a_booking_are_told(
@@ -123,8 +131,19 @@ async def test_a_title_can_neither_add_a_header_nor_markup(world: World) -> None
 
 
 async def test_who_has_closed_the_account_is_not_mailed_and_nothing_lies_dead(world: World, service: Service) -> None:
-    stranger = uuid4()
+    user = world.auth.user()
+    world.auth.closed.add(user)
 
-    event = await world.happens(auth.PasswordResetRequested(user_id=stranger))
+    event = await world.happens(auth.PasswordResetRequested(user_id=user))
 
     await eventually(lambda: inbox_holds(service, event, ["mail_password_reset"]))
+
+
+@pytest.mark.parametrize("model", [Recipient, OneTimeToken])
+def test_an_answer_that_cannot_be_read_is_not_quoted(model: type[BaseModel]) -> None:
+    answer = {"email": ["abeba@example.com"], "full_name": ["Abeba"], "token": [TOKEN], "expires_at": "soon"}
+
+    with pytest.raises(ValidationError) as unreadable:
+        model.model_validate_json(json.dumps(answer))
+
+    assert not [word for word in ("abeba@example.com", "Abeba", TOKEN, "soon") if word in str(unreadable.value)]

@@ -1,20 +1,24 @@
 """The worker, Redis or a peer dies in the middle: every reaction still takes effect, and takes effect once."""
 
 import signal
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from nexus_contracts import bookings
+from nexus_contracts import auth, bookings
+from nexus_contracts.access_token import revoked_session_key
 from nexus_contracts.envelope import CloudEvent
 from nexus_kit.app import redis_client
 from nexus_kit.db import Database
 from nexus_kit.testing import INTERNAL_SECRET, PUBLIC_URL, Servers, create_database
 from nexus_worker.reader import STREAMS
+from redis.asyncio import Redis
 
 from tests.local.simulators import MailCatcher
 from tests.worker.peers import Peer
@@ -23,6 +27,7 @@ from tests.worker.world import World, booking, consumers, eventually, told_of
 
 ALEMBIC_INI = Path(__file__).parents[2] / "services" / "worker" / "alembic.ini"
 MANY = 25
+REFUSED_WITHIN_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,42 @@ async def test_a_reaction_that_fails_while_redis_is_away_is_tried_again(stage: S
     stage.world.auth.failing_with, stage.world.auth.answers_after = None, 0.0
 
     await eventually(lambda: stage.everything_is_told(told), 60)
+
+
+async def test_a_mail_server_that_hangs_holds_up_no_revocation_and_no_delivery(
+    environment: dict[str, str], peers: dict[str, Peer], tmp_path: Path
+) -> None:
+    async with redis_client(environment["NEXUS_EVENTS_URL"]) as events:
+        await events.flushdb()
+        world = World(**peers, mailbox=environment["MAILBOX"], events=events)
+        with silent_server() as smtp, worker(tmp_path, {**environment, "NEXUS_SMTP_URL": smtp}).running():
+            await many_bookings(world, 50)
+            await eventually(lambda: mails_wait(events))
+
+            revoked = auth.SessionRevoked(session_id=uuid4(), user_id=uuid4())
+            nights = bookings.NightsChanged(listing_id=uuid4(), sold_out=[], freed=[])
+            await world.happens(revoked)
+            await world.happens(nights)
+
+            async def refused_and_told() -> None:
+                assert await events.exists(revoked_session_key(revoked.session_id))
+                assert world.listings.delivered_about(nights.listing_id)
+
+            await eventually(refused_and_told, REFUSED_WITHIN_SECONDS)
+            await mails_wait(events)
+        await events.flushdb()
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """A mail server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as server:
+        yield f"smtp://127.0.0.1:{server.getsockname()[1]}"
+
+
+async def mails_wait(events: Redis) -> None:
+    """Of the 100, more than its threads are busy with and its consumer has fetched."""
+    assert await events.llen("dramatiq:mail") >= 50
 
 
 async def many_bookings(world: World, count: int = MANY) -> dict[UUID, CloudEvent[Any]]:
