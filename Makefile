@@ -34,7 +34,8 @@ reset: venv ## stop it and delete all its data
 	@$(BIN)/nexus reset $(ARGS)
 
 test: check ## every check and every test
-	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/faults tests $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/worker --ignore tests/e2e --ignore tests/faults tests $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile tests/worker $(ARGS)  # apart: its threads disturb property tests in one process
 	$(BIN)/pytest tests/e2e tests/faults $(ARGS)
 
 check: venv ## lint, format, types, and who may import whom

@@ -76,7 +76,7 @@ def all_problems() -> Iterator[type[Problem]]:
         for module in pkgutil.walk_packages(root.__path__, f"{package}."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
-    yield from _subclasses(Problem)
+    yield from (kind for kind in _subclasses(Problem) if kind.__module__.startswith(_PACKAGES))
 
 
 def _subclasses(kind: type[Problem]) -> Iterator[type[Problem]]:

@@ -37,6 +37,17 @@ class AccessTokenClaims(BaseModel):
     email_verified: bool
 
 
+class ServiceTokenClaims(BaseModel):
+    """By which one service addresses the internal routes of another. All claims are required."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    iss: str
+    aud: str
+    exp: int
+    iat: int
+
+
 def revoked_session_key(session_id: UUID) -> str:
     """The Redis key (events database) whose presence means that this session's tokens are refused."""
     return f"nexus:revoked:{{{session_id}}}"

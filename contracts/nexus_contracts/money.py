@@ -12,5 +12,7 @@ class Money(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    amount: int = Field(description="Minor units of the currency (ISO 4217): cents, santim.", examples=[450000])
+    amount: int = Field(
+        strict=True, description="Minor units of the currency (ISO 4217): cents, santim.", examples=[450000]
+    )
     currency: Currency

@@ -17,7 +17,7 @@ import structlog
 from jose import jwk, jwt
 from jose.backends.base import Key
 from nexus_contracts import access_token
-from nexus_contracts.access_token import AccessTokenClaims, Role
+from nexus_contracts.access_token import AccessTokenClaims, Role, ServiceTokenClaims
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -191,18 +191,13 @@ def verify_service_token(token: str, secret: str, *, audience: str) -> str:
     ):
         raise TokenRefused(headers=_CHALLENGE)
     try:
-        claims = jwt.decode(
-            token,
-            secret,
-            algorithms=[access_token.SERVICE_TOKEN_ALGORITHM],
-            audience=audience,
-            options={f"require_{claim}": True for claim in ("exp", "iat", "iss", "aud")},
-        )
+        decoded = jwt.decode(token, secret, algorithms=[access_token.SERVICE_TOKEN_ALGORITHM], audience=audience)
+        claims = ServiceTokenClaims.model_validate(decoded)
     except Exception as exc:
         raise TokenRefused(headers=_CHALLENGE) from exc
-    if claims["exp"] - claims["iat"] > access_token.SERVICE_TOKEN_SECONDS:
+    if not 0 <= claims.exp - claims.iat <= access_token.SERVICE_TOKEN_SECONDS:
         raise TokenRefused(headers=_CHALLENGE)
-    return str(claims["iss"])
+    return claims.iss
 
 
 def unverified_header(token: str) -> dict[str, Any]:

@@ -23,6 +23,9 @@ class Neighbours:
         self.asked: list[UUID] = []
         """Listings that were asked for, in order."""
         self.are_down = False
+        self.may_answer = asyncio.Event()
+        """Until it is set, listings thinks about what it was asked."""
+        self.may_answer.set()
         self.app = FastAPI(openapi_url=None)
         self.app.add_api_route("/internal/users/{user_id}", self.user)
         self.app.add_api_route("/internal/listings/{listing_id}", self.listing)
@@ -32,6 +35,7 @@ class Neighbours:
         self.listings.clear()
         self.asked.clear()
         self.are_down = False
+        self.may_answer.set()
 
     async def user(self, user_id: UUID, authorization: Annotated[str, Header()]) -> dict[str, Any]:
         """auth: anybody exists."""
@@ -42,6 +46,7 @@ class Neighbours:
         """listings: those that a test has put here."""
         self._admit(authorization, audience="listings")
         self.asked.append(listing_id)
+        await self.may_answer.wait()
         if listing_id not in self.listings:
             raise HTTPException(404)
         return self.listings[listing_id]

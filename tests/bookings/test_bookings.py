@@ -116,13 +116,14 @@ async def test_cancelling_twice_with_one_key_is_one_cancellation(house: House) -
 # ---------------------------------------------------------------------------------------------- the quote
 
 
-async def test_a_quote_is_booked_once(house: House) -> None:
-    listing, guest = await house.listing(units=2), uuid4()
+@pytest.mark.parametrize("units", [1, 2])
+async def test_a_quote_is_booked_once(house: House, units: int) -> None:
+    listing, guest = await house.listing(units=units), uuid4()
     quote = await house.quote(listing, guest)
     await house.ask_booking(quote["id"], guest)
 
     assert code(await house.ask_booking(quote["id"], guest)) == (409, "quote_used")
-    assert await house.calendar(listing) == [1, 1]
+    assert await house.calendar(listing) == [units - 1] * 2
 
 
 async def test_an_expired_quote_is_not_booked(house: House) -> None:

@@ -1,5 +1,6 @@
 """The copies of listings: told by events in any order, asked for once, and never older than what is known."""
 
+import asyncio
 import itertools
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from nexus_contracts.listings import (
     ListingUpdated,
 )
 
-from tests.bookings.given import House, birr, code, snapshot
+from tests.bookings.given import House, birr, code, eventually, snapshot
 
 
 def history(first: ListingSnapshot) -> list[ListingFact]:
@@ -77,3 +78,29 @@ async def test_while_listings_is_down_known_listings_are_quoted_and_others_are_a
 
     assert (await house.ask_quote(known.id)).status_code == 201
     assert code(await house.ask_quote(uuid4())) == (503, "upstream_unavailable")
+
+
+async def test_a_listing_that_does_not_exist_is_asked_for_once_a_minute(house: House) -> None:
+    unknown = uuid4()
+
+    answers = [await house.ask_quote(unknown) for _ in range(3)]
+
+    assert {code(answer) for answer in answers} == {(404, "not_found")}
+    assert house.neighbours.asked == [unknown]
+
+
+async def test_while_listings_is_asked_no_connection_is_held(house: House) -> None:
+    house.neighbours.may_answer.clear()
+    more_than_the_pool = 15
+
+    async def all_are_asked() -> None:
+        assert len(house.neighbours.asked) == more_than_the_pool
+
+    async with asyncio.TaskGroup() as group:
+        quotes = [group.create_task(house.ask_quote(uuid4())) for _ in range(more_than_the_pool)]
+        try:
+            await eventually(all_are_asked, seconds=2)
+        finally:
+            house.neighbours.may_answer.set()
+
+    assert {code(quote.result()) for quote in quotes} == {(404, "not_found")}

@@ -83,6 +83,21 @@ async def test_a_host_who_reduces_the_units_sells_no_more_than_that(house: House
     assert (await house.ask_booking(quote["id"], guest)).status_code == 201
 
 
+async def test_nights_that_fill_up_or_open_because_the_units_change_are_news(house: House) -> None:
+    listing = await house.listing(units=2)
+    await house.book(listing, uuid4())
+    fewer = listing.model_copy(update={"version": 2, "units": 1})
+    more = listing.model_copy(update={"version": 3, "units": 3})
+
+    await house.deliver(ListingUpdated(listing_id=listing.id, listing=fewer))
+    await house.deliver(ListingUpdated(listing_id=listing.id, listing=more))
+    await house.deliver(ListingUpdated(listing_id=listing.id, listing=fewer))
+
+    both = [ARRIVAL, ARRIVAL + timedelta(days=1)]
+    news = [(each.sequence, each.data.sold_out, each.data.freed) for each in await house.facts(NightsChanged)]
+    assert news == [(1, both, []), (2, [], both)]
+
+
 async def test_the_calendar_shows_at_most_a_year(house: House) -> None:
     listing = await house.listing()
     url = f"/api/v1/availability/{listing.id}"

@@ -9,10 +9,11 @@ from nexus_bookings.payments.models import LEGAL_MOVES, Payment, PaymentStatus
 from nexus_bookings.payments.provider import Charge, ChargeStatus
 from nexus_bookings.settlement import service as settlement
 from nexus_contracts.bookings import BookingConfirmed, PaymentFailed, PaymentRefunded, PaymentSucceeded
-from nexus_contracts.listings import ListingSnapshot
+from nexus_contracts.listings import ListingSnapshot, ListingStatus, ListingUnpublished
 from nexus_contracts.money import Money
 from nexus_kit.errors import IllegalTransition
 from nexus_kit.testing import PUBLIC_URL, signed_in
+from sqlalchemy import text
 
 from tests.bookings.given import House, Json, code, eventually, succeeded
 
@@ -153,6 +154,43 @@ async def test_a_guest_whose_payment_failed_may_try_again(house: House, booking:
     assert len(await house.facts(PaymentFailed, failed["id"])) == 1
 
 
+async def test_a_guest_whose_payment_failed_may_pay_on_the_same_page(house: House, booking: Json) -> None:
+    payment = await house.pay(booking)
+    await house.press(payment, "fail")
+    await house.payment_becomes(payment, "failed")
+
+    await house.press(payment, "pay")
+
+    await house.becomes(booking, "confirmed")
+
+
+async def test_a_hint_that_comes_while_the_provider_is_asked_is_not_lost(house: House, booking: Json) -> None:
+    payment = await house.pay(booking)
+    outdated = Charge(await house.tx_ref(payment), ChargeStatus.FAILED, Money(**booking["total"]), "AP-reference")
+    await house.behave(webhooks="off")
+    await house.press(payment)
+
+    async with house.service.database.unit_of_work() as session:
+        await session.scalar(text("SELECT now()"))  # the transaction begins, and the webhook arrives, in this order
+        await house.execute("UPDATE payments SET check_at = now()")
+        await settlement.settle(session, UUID(payment["id"]), outdated)
+
+    await house.becomes(booking, "confirmed")
+
+
+async def test_a_failed_payment_is_looked_at_until_it_is_given_up(house: House, booking: Json) -> None:
+    payment = await house.pay(booking)
+    await house.press(payment, "fail")
+    await house.payment_becomes(payment, "failed")
+    await house.behave(webhooks="off")
+    await house.press(payment, "pay")
+
+    assert await house.value("SELECT check_at > now() + interval '4 minutes' FROM payments")
+    await house.execute("UPDATE payments SET check_at = now()")
+
+    await house.becomes(booking, "confirmed")
+
+
 async def test_a_payment_that_never_comes_is_given_up(house: House, booking: Json) -> None:
     payment = await house.pay(booking)
     await house.execute("UPDATE payments SET check_at = now()")
@@ -245,6 +283,21 @@ async def test_late_money_for_nights_that_are_gone_goes_back(
     assert (await house.read(other))["status"] == "pending_payment"
     assert await house.value("SELECT count(*) FROM nights") == 2
     assert len(await house.facts(PaymentRefunded, payment["id"])) == 1
+
+
+async def test_late_money_for_a_listing_that_is_no_longer_offered_goes_back(
+    house: House, listing: ListingSnapshot, booking: Json
+) -> None:
+    payment = await house.pay(booking)
+    await house.overdue(booking)
+    await house.becomes(booking, "expired")
+    withdrawn = listing.model_copy(update={"version": 2, "status": ListingStatus.UNPUBLISHED})
+    await house.deliver(ListingUnpublished(listing_id=listing.id, listing=withdrawn))
+
+    await house.press(payment)
+
+    await house.payment_becomes(payment, "refunded")
+    assert (await house.read(booking))["status"] == "expired"
 
 
 async def test_money_for_a_cancelled_booking_goes_back(house: House, listing: ListingSnapshot, booking: Json) -> None:

@@ -17,8 +17,6 @@ from sqlalchemy import func, select, update
 
 from tests.kit.jars import Jar
 
-WORKER = from_service("worker", "bookings")
-
 
 def _event(**changed: Any) -> dict[str, Any]:
     user_id = str(uuid4())
@@ -93,7 +91,7 @@ async def test_what_cannot_be_applied_is_refused_with_its_reason(
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'"x"', b"null"])
 async def test_what_is_no_event_is_refused(client: httpx.AsyncClient, body: bytes) -> None:
-    answer = await client.post("/internal/events", content=body, headers=WORKER)
+    answer = await client.post("/internal/events", content=body, headers=from_service("worker", "bookings"))
 
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
 
@@ -111,7 +109,7 @@ async def test_old_rows_are_forgotten_and_younger_ones_are_not(client: httpx.Asy
 
 
 async def _deliver(client: httpx.AsyncClient, event: Mapping[str, Any]) -> httpx.Response:
-    headers = {**WORKER, "Content-Type": "application/cloudevents+json"}
+    headers = {**from_service("worker", "bookings"), "Content-Type": "application/cloudevents+json"}
     return await client.post("/internal/events", content=json.dumps(event), headers=headers)
 
 

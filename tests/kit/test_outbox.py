@@ -163,6 +163,7 @@ async def _kill_the_leader(database: Database) -> None:
         await session.execute(
             text(
                 "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " JOIN pg_database ON pg_database.oid = pg_locks.database AND datname = current_database()"
                 " WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
             )
         )

@@ -91,15 +91,25 @@ def test_a_settled_payment_never_changes_its_mind(
     chapa: httpx.Client, merchant: Merchant, order: dict[str, Any]
 ) -> None:
     page = checkout_url(chapa, order)
-    httpx.post(f"{page}/fail")
+    httpx.post(f"{page}/abandon")
 
     pressed_again = httpx.post(f"{page}/pay")
 
     assert pressed_again.headers["Location"] == order["return_url"]
     assert chapa.post(f"/simulator/transactions/{order['tx_ref']}/pay").status_code == 409
-    assert verified(chapa, order)["status"] == "failed"
-    assert "This payment has failed." in httpx.get(page).text
+    assert verified(chapa, order)["status"] == "failed/cancelled"
+    assert "This payment was cancelled." in httpx.get(page).text
     assert len(eventually(lambda: merchant.about(order["tx_ref"]))) == 1
+
+
+def test_a_payment_that_failed_may_be_paid_on_the_same_page(chapa: httpx.Client, order: dict[str, Any]) -> None:
+    page = checkout_url(chapa, order)
+    httpx.post(f"{page}/fail")
+    assert "This payment has failed." in httpx.get(page).text
+
+    httpx.post(f"{page}/pay")
+
+    assert verified(chapa, order)["status"] == "success"
 
 
 def test_a_reference_is_accepted_once(chapa: httpx.Client, order: dict[str, Any]) -> None:

@@ -77,8 +77,13 @@ def _actions(transaction: Transaction, back: str | None) -> str:
         page = f"/checkout/payment/{transaction.token}"
         return f"""<form method="post" action="{page}/pay"><button class="pay">Pay</button>
 <button formaction="{page}/fail">Fail</button><button formaction="{page}/abandon">Abandon</button></form>"""
+    again = ""
+    if transaction.status is Status.FAILED:
+        again = (
+            f'<form method="post" action="/checkout/payment/{transaction.token}/pay"><button>Try again</button></form>'
+        )
     link = f' <a href="{escape(back)}">Back to the merchant</a>' if back else ""
-    return f"<p>{ENDINGS[transaction.status]}{link}</p>"
+    return f"<p>{ENDINGS[transaction.status]}{link}</p>{again}"
 
 
 def _amount(transaction: Transaction) -> str:

@@ -40,10 +40,14 @@ def initialize(context: Context, request: JsonObject, amount: int) -> Transactio
 
 
 def settle(context: Context, tx_ref: str, outcome: Outcome) -> bool:
-    """End a pending transaction and tell the merchant; false if it is not pending (any more)."""
+    """End a pending transaction and tell the merchant; false if it is not pending (any more).
+
+    A failed one may still be paid: the guest tries again on the same page.
+    """
     store, status = context.store, STATUS_AFTER[outcome]
     with store.atomic():
-        if not store.move(tx_ref, Status.PENDING, status):
+        paid_after_all = outcome == "pay" and store.move(tx_ref, Status.FAILED, status)
+        if not (paid_after_all or store.move(tx_ref, Status.PENDING, status)):
             return False
         transaction = store.transaction("tx_ref", tx_ref)
         assert transaction

@@ -21,11 +21,11 @@ async def list_transactions(context: ContextDep) -> list[JsonObject]:
 
 @router.post("/transactions/{tx_ref}/{outcome}")
 async def settle(context: ContextDep, tx_ref: str, outcome: service.Outcome) -> JsonObject:
-    """Do what the button of the hosted page does; 409 unless the transaction is pending."""
+    """Do what the button of the hosted page does; 409 when it is settled already."""
     if not context.store.transaction("tx_ref", tx_ref):
         raise HTTPException(404, "no such transaction")
     if not service.settle(context, tx_ref, outcome):
-        raise HTTPException(409, "not pending")
+        raise HTTPException(409, "settled already")
     transaction = context.store.transaction("tx_ref", tx_ref)
     assert transaction
     return _shown(context, transaction)

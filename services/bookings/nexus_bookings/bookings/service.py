@@ -29,7 +29,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexus_bookings.bookings.models import Booking, BookingStatus
 from nexus_bookings.listings import service as listings
 from nexus_bookings.nights import service as nights
-from nexus_bookings.nights.service import DatesUnavailable
 from nexus_bookings.pricing import percent_of
 from nexus_bookings.quotes import service as quotes
 from nexus_bookings.refunds import service as refunds
@@ -48,6 +47,8 @@ class OnlyTheHost(Forbidden):
 async def book(session: AsyncSession, quote_id: UUID, guest_id: UUID, *, hold: timedelta) -> Booking:
     """Hold the nights of a quote: for `hold`, or for at most 24 hours when the host must answer first."""
     quote = await quotes.claim(session, quote_id, guest_id)
+    if await session.scalar(select(Booking.id).where(Booking.quote_id == quote.id)):
+        raise QuoteUsed  # its own nights must not read as somebody else's
     listing = await listings.known(session, quote.listing_id)
     quotes.refuse_unbookable(listing, quote.stay)
     await nights.refuse_sold_out(session, listing, quote.stay)  # so that most losers of a race never queue for the lock
@@ -120,7 +121,7 @@ async def refund_due(session: AsyncSession, booking: Booking, user_id: UUID) -> 
 async def confirm(session: AsyncSession, booking_id: UUID) -> bool:
     """Sell the held nights: the money is there. False when they are gone, and the money must go back.
 
-    In time is a compare-and-set by the database clock. Money that is late still buys nights that nobody else has taken.
+    In time is a compare-and-set by the database clock. Money that is late still buys nights that are offered and free.
     """
     in_time = (
         update(Booking)
@@ -143,9 +144,10 @@ async def _confirm_late(session: AsyncSession, booking_id: UUID) -> Booking | No
     if booking.status is BookingStatus.EXPIRED:
         listing = await listings.known(session, booking.listing_id)
         try:
+            quotes.refuse_unbookable(listing, booking.stay)
             async with session.begin_nested():
                 await nights.take(session, listing, booking.stay, booking.id)
-        except DatesUnavailable:
+        except quotes.REFUSALS:
             return None
     elif booking.status is not BookingStatus.PENDING_PAYMENT:  # overdue, but it still has its nights
         return None

@@ -1,8 +1,13 @@
 """Keeps the copies of listings: told by events, and by asking once when a listing is not known yet.
 
-`main.py` lists `apply` for every fact of a listing; quotes, nights and bookings read through `find` and `known`.
+`main.py` lists `apply` for every fact of a listing; quotes and nights read by `find` in `with_copy`, bookings
+by `known`.
 """
 
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
 from uuid import UUID
 
 from httpx import HTTPStatusError
@@ -16,11 +21,30 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_bookings.listings.models import ListingCopy
+from nexus_bookings.nights import service as nights
+
+T = TypeVar("T")
+Work = Callable[[], AbstractAsyncContextManager[AsyncSession]]
+
+_UNKNOWN_SECONDS = 60.0
+_MOST_UNKNOWN = 10_000
+_unknown: dict[UUID, float] = {}
+"""Listings that do not exist, and until when that is believed: anybody may ask for any id, and asking costs a call."""
+
+
+class _NoCopy(Exception):
+    """There is no copy of this listing yet."""
 
 
 async def apply(session: AsyncSession, event: CloudEvent[ListingFact]) -> None:
     """Take over what a listing has become. Events may come in any order."""
-    await store(session, event.data.listing)
+    listing = event.data.listing
+    former = await session.scalar(
+        select(ListingCopy.snapshot).where(ListingCopy.listing_id == listing.id).with_for_update()
+    )
+    await store(session, listing)
+    if former is not None and former.version < listing.version and former.units != listing.units:
+        await nights.change_units(session, listing.id, former.units, listing.units)
 
 
 async def store(session: AsyncSession, snapshot: ListingSnapshot) -> None:
@@ -43,23 +67,41 @@ async def known(session: AsyncSession, listing_id: UUID) -> ListingSnapshot:
     ).scalar_one()
 
 
-async def find(session: AsyncSession, listing_id: UUID, listings: ServiceClient) -> ListingSnapshot:
-    """The listing as a guest may see it: `NotFound` for one that does not exist and for a draft.
-
-    A listing without a copy is asked for and then stored: `UpstreamUnavailable` when listings does not answer.
-    """
+async def find(session: AsyncSession, listing_id: UUID) -> ListingSnapshot:
+    """The listing as a guest may see it: `NotFound` for a draft. Without a copy, `with_copy` asks for it."""
     snapshot = await session.scalar(select(ListingCopy.snapshot).where(ListingCopy.listing_id == listing_id))
     if snapshot is None:
-        snapshot = await _ask(listings, listing_id)
-        await store(session, snapshot)
+        raise _NoCopy
     if snapshot.status is ListingStatus.DRAFT:
         raise NotFound("There is no such listing.")
     return snapshot
 
 
+async def with_copy(
+    work: Work, listing_id: UUID, source: ServiceClient, act: Callable[[AsyncSession], Awaitable[T]]
+) -> T:
+    """Run `act` in a transaction. If it finds no copy, ask `source`, holding no connection, and run it again.
+
+    `UpstreamUnavailable` when listings does not answer.
+    """
+    try:
+        async with work() as session:
+            return await act(session)
+    except _NoCopy:
+        snapshot = await _ask(source, listing_id)
+    async with work() as session:
+        await store(session, snapshot)
+        return await act(session)
+
+
 async def _ask(listings: ServiceClient, listing_id: UUID) -> ListingSnapshot:
+    if _unknown.get(listing_id, 0.0) > time.monotonic():
+        raise NotFound("There is no such listing.")
     answer = await listings.request("GET", f"/internal/listings/{listing_id}")
     if answer.status_code == 404:
+        if len(_unknown) >= _MOST_UNKNOWN:
+            del _unknown[next(iter(_unknown))]
+        _unknown[listing_id] = time.monotonic() + _UNKNOWN_SECONDS
         raise NotFound("There is no such listing.")
     try:
         return ListingSnapshot.model_validate_json(answer.raise_for_status().content)

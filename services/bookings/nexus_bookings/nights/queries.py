@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from nexus_contracts.listings import ListingStatus
-from nexus_kit.http import ServiceClient
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_bookings.listings import service as listings
@@ -12,11 +11,9 @@ from nexus_bookings.nights.schemas import AvailabilityOut, NightOut, Period
 from nexus_bookings.stays import Stay
 
 
-async def calendar(
-    session: AsyncSession, listing_id: UUID, period: Period, *, source: ServiceClient
-) -> AvailabilityOut:
-    """Every night of the period. `source` is asked for a listing that is not known yet."""
-    listing = await listings.find(session, listing_id, source)
+async def calendar(session: AsyncSession, listing_id: UUID, period: Period) -> AvailabilityOut:
+    """Every night of the period."""
+    listing = await listings.find(session, listing_id)
     period_as_stay = Stay(period.first, period.end, listing.timezone)
     taken = await service.taken(session, listing.id, period.first, period.end)
     offered = listing.units if listing.status is ListingStatus.PUBLISHED else 0

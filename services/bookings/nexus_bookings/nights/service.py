@@ -1,10 +1,10 @@
-"""Takes and frees nights. bookings calls it inside its transactions; quotes and the calendar read through it.
+"""Takes and frees nights. bookings and listings call it in their transactions; quotes and the calendar read with it.
 
-Both writers hold the listing's advisory lock until the transaction ends, so they follow one another: no deadlock, no
+All writers hold the listing's advisory lock until the transaction ends, so they follow one another: no deadlock, no
 half-taken stay. The lock is always the last one taken (after the booking's row, then the payment's).
 """
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from nexus_contracts.bookings import NightsChanged
@@ -90,6 +90,20 @@ async def release(session: AsyncSession, listing: ListingSnapshot, booking_id: U
         await lock(session, listing.id)
         freed = await session.scalars(_RELEASE, {"booking_id": booking_id, "units": listing.units})
         await _tell(session, listing.id, freed=list(freed))
+
+    await retry_on_conflict(session, attempt)
+
+
+async def change_units(session: AsyncSession, listing_id: UUID, former: int, units: int) -> None:
+    """The host offers more or fewer units: nights that are full, or free, because of it are news."""
+
+    async def attempt() -> None:
+        await lock(session, listing_id)
+        yesterday = datetime.now(UTC).date() - timedelta(days=1)  # it may still be today where the listing is
+        counts = sorted((await taken(session, listing_id, yesterday, date.max)).items())
+        sold_out = [night for night, count in counts if units <= count < former]
+        freed = [night for night, count in counts if former <= count < units]
+        await _tell(session, listing_id, sold_out=sold_out, freed=freed)
 
     await retry_on_conflict(session, attempt)
 

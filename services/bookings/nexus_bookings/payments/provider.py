@@ -7,15 +7,18 @@ https://developer.chapa.co (accept-payments, verify-payments, refund). Locally `
 import json
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx
 import stamina
-from nexus_contracts.money import Money
+from nexus_contracts.money import Currency, Money
 from nexus_kit.errors import Unprocessable, UpstreamFailed, UpstreamUnavailable
+from pydantic import BaseModel, Field, RootModel
+
+T = TypeVar("T", bound=BaseModel)
 
 
 class CurrencyNotAccepted(Unprocessable):
@@ -52,7 +55,7 @@ class Charge:
     tx_ref: str
     status: ChargeStatus
     money: Money
-    reference: str
+    reference: str | None
     """The provider's own name for it."""
 
 
@@ -67,6 +70,34 @@ class PaymentProvider(AbstractAsyncContextManager["PaymentProvider"], Protocol):
 
     async def refund(self, payment: str, money: Money, *, reference: str, reason: str) -> None:
         """Give so much back of a charge (`payment` is its reference). Safe to call again with the same `reference`."""
+
+
+class _Answer(BaseModel):
+    """Every answer of Chapa's."""
+
+    status: str | None = None
+    message: Any = None
+    data: Any = None
+
+
+class _Page(BaseModel):
+    """The `data` of `initialize`."""
+
+    checkout_url: str
+
+
+class _Transaction(BaseModel):
+    """The `data` of `verify`, as far as we use it."""
+
+    tx_ref: str
+    status: str
+    amount: Decimal = Field(max_digits=17, decimal_places=2)
+    currency: Currency
+    reference: str | None = None
+
+
+class _Accepted(RootModel[Any]):
+    """The `data` of a refund: that it came with a success is all we need."""
 
 
 class Chapa:
@@ -107,8 +138,7 @@ class Chapa:
             "return_url": return_url,
             "customization": {"title": "Nexus", "description": purpose},
         }
-        data = self._data(await self._send("POST", "/v1/transaction/initialize", json=order))
-        return str(data["checkout_url"])
+        return self._read(await self._send("POST", "/v1/transaction/initialize", json=order), _Page).checkout_url
 
     async def verify(self, tx_ref: str) -> Charge | None:
         """GET /v1/transaction/verify/{tx_ref}, repeated when it fails: it only asks."""
@@ -117,19 +147,16 @@ class Chapa:
                 answer = await self._send("GET", f"/v1/transaction/verify/{tx_ref}")
         if answer.status_code == 404:
             return None
-        data = self._data(answer)
-        return Charge(
-            tx_ref=str(data["tx_ref"]),
-            status=self._STATUSES.get(data["status"], ChargeStatus.PENDING),
-            money=Money(amount=self._minor_units(data["amount"]), currency=data["currency"]),
-            reference=str(data["reference"]),
-        )
+        found = self._read(answer, _Transaction)
+        money = Money(amount=int(found.amount.scaleb(2)), currency=found.currency)
+        status = self._STATUSES.get(found.status, ChargeStatus.PENDING)
+        return Charge(tx_ref=found.tx_ref, status=status, money=money, reference=found.reference)
 
     async def refund(self, payment: str, money: Money, *, reference: str, reason: str) -> None:
         """POST /v1/refund/{payment}. A refusal may mean "done already", so it is checked before it is believed."""
         form = {"reason": reason, "amount": self._decimal(money), "reference": reference}
         try:
-            self._data(await self._send("POST", f"/v1/refund/{payment}", data=form))
+            self._read(await self._send("POST", f"/v1/refund/{payment}", data=form), _Accepted)
         except ProviderRefused:
             if (await self._send("GET", f"/v1/refund/{reference}/verify")).is_error:
                 raise
@@ -144,28 +171,17 @@ class Chapa:
         return answer
 
     @staticmethod
-    def _data(answer: httpx.Response) -> dict[str, Any]:
+    def _read(answer: httpx.Response, model: type[T]) -> T:
         """The `data` of a good answer, its numbers exact. An error has a `message` (text or object) and no data."""
         try:
-            body = json.loads(answer.content, parse_float=Decimal)
-        except ValueError as exc:
+            body = _Answer.model_validate(json.loads(answer.content, parse_float=Decimal))
+            if answer.is_error or body.status != "success":
+                raise ProviderRefused(f"The payment provider declined: {str(body.message)[:200]}")
+            return model.model_validate(body.data)
+        except ValueError as exc:  # no JSON, or not what is documented
             raise UpstreamFailed("The payment provider answered nonsense.") from exc
-        if answer.is_error or body.get("status") != "success":
-            raise ProviderRefused(f"The payment provider declined: {str(body.get('message'))[:200]}")
-        data: dict[str, Any] = body["data"]
-        return data
 
     def _decimal(self, money: Money) -> str:
         if money.currency not in self._CURRENCIES:
             raise CurrencyNotAccepted(f"{money.currency} is not one of {', '.join(self._CURRENCIES)}.")
         return f"{Decimal(money.amount).scaleb(-2):.2f}"
-
-    @staticmethod
-    def _minor_units(amount: Any) -> int:
-        try:
-            minor = Decimal(str(amount)).scaleb(2)
-        except InvalidOperation as exc:
-            raise UpstreamFailed("The payment provider answered with an amount that is no number.") from exc
-        if minor != minor.to_integral_value():
-            raise UpstreamFailed("The payment provider answered with a fraction of a minor unit.")
-        return int(minor)

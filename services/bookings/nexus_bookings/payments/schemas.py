@@ -31,11 +31,12 @@ class PaymentsOut(Resource):
 
 
 class ChapaWebhook(BaseModel):
-    """The one member of Chapa's webhook that we use: everything else is asked for."""
+    """What we use of Chapa's webhook: everything else is asked for."""
 
     model_config = ConfigDict(extra="ignore")
 
-    tx_ref: str = Field(max_length=200)
+    tx_ref: str | None = Field(default=None, max_length=200)
+    event: str | None = None
 
 
 class User(BaseModel):

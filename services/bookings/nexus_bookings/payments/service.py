@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import structlog
 from httpx import HTTPStatusError
-from nexus_kit.errors import Conflict, Forbidden, Unauthorized, UpstreamFailed, ValidationFailed
+from nexus_kit.errors import Conflict, Forbidden, Unauthorized, UpstreamFailed, UpstreamUnavailable, ValidationFailed
 from nexus_kit.http import ServiceClient
 from pydantic import ValidationError
 from sqlalchemy import func, select, update
@@ -17,9 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexus_bookings.bookings import service as bookings
 from nexus_bookings.bookings.models import BookingStatus
 from nexus_bookings.neighbours import Neighbours
-from nexus_bookings.payments.models import Payment, WebhookReceipt
+from nexus_bookings.payments.models import Payment, PaymentStatus, WebhookReceipt
 from nexus_bookings.payments.provider import Payer
 from nexus_bookings.payments.schemas import ChapaWebhook, User
+
+log = structlog.get_logger(__name__)
 
 FIRST_CHECK = timedelta(seconds=5)
 """After the guest was sent to the provider's page."""
@@ -77,8 +80,13 @@ async def open_checkout(payment: Payment, neighbours: Neighbours) -> str:
 
 
 async def await_checkout(session: AsyncSession, payment_id: UUID, checkout_url: str) -> Payment:
-    """The provider has a page for it: from now on, ask what became of it."""
+    """The provider has a page for it: from now on, ask what became of it.
+
+    A payment that was settled meanwhile never gets a page: a guest must not be sent to pay what we gave up.
+    """
     payment = await session.get_one(Payment, payment_id, with_for_update=True)
+    if payment.status is not PaymentStatus.PENDING:
+        raise UpstreamUnavailable("The page opened too late, or is settled by now; try again.")
     payment.checkout_url = checkout_url
     payment.check_at = func.now() + FIRST_CHECK
     await session.flush()
@@ -104,6 +112,9 @@ async def take_hint(session: AsyncSession, body: bytes) -> None:
         webhook = ChapaWebhook.model_validate_json(body)
     except ValidationError as exc:
         raise ValidationFailed("This is not a webhook of Chapa's.") from exc
+    if webhook.tx_ref is None:  # an event about something else: refused, it would only be repeated
+        log.info("webhook names no payment", event_kind=webhook.event)
+        return
     receipt = insert(WebhookReceipt).values(digest=hashlib.sha256(body).digest()).on_conflict_do_nothing()
     if await session.scalar(receipt.returning(WebhookReceipt.digest)) is None:
         return

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from nexus_contracts.listings import ListingSnapshot, ListingStatus
 from nexus_kit.errors import Conflict, Forbidden, NotFound, Unprocessable
-from nexus_kit.http import ServiceClient
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -63,11 +62,9 @@ REFUSALS = (
 """Why a stay is not quoted."""
 
 
-async def quote(
-    session: AsyncSession, wish: NewQuote, guest_id: UUID, *, source: ServiceClient, service_fee_percent: int
-) -> Quote:
-    """Promise a price for free nights. `source` is asked for a listing that is not known yet."""
-    listing = await listings.find(session, wish.listing_id, source)
+async def quote(session: AsyncSession, wish: NewQuote, guest_id: UUID, *, service_fee_percent: int) -> Quote:
+    """Promise a price for free nights."""
+    listing = await listings.find(session, wish.listing_id)
     stay = Stay(wish.check_in, wish.check_out, listing.timezone)
     refuse_unbookable(listing, stay)
     refuse_by_rules(listing, stay, wish.guests, guest_id)

@@ -7,6 +7,7 @@ transactions, so no lock is held meanwhile; `settle` is harmless when two answer
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -15,7 +16,7 @@ from nexus_kit.db import Database
 from nexus_kit.errors import Problem
 from nexus_kit.outbox import emit
 from nexus_kit.runtime import Runtime
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_bookings.bookings import service as bookings
@@ -38,7 +39,7 @@ async def reconcile(runtime: Runtime, provider: PaymentProvider) -> None:
     while True:
         async with runtime.database.unit_of_work() as session:
             due = await _claim(session)
-        await asyncio.gather(*(_ask_and_settle(runtime.database, provider, *payment) for payment in due))
+        await asyncio.gather(*(ask_and_settle(runtime.database, provider, *payment) for payment in due))
         if len(due) < _AT_ONCE:
             return
 
@@ -55,13 +56,16 @@ async def _claim(session: AsyncSession) -> Sequence[Row[UUID, str]]:
     return (await session.execute(claimed)).all()
 
 
-async def _ask_and_settle(database: Database, provider: PaymentProvider, payment_id: UUID, tx_ref: str) -> None:
+async def ask_and_settle(database: Database, provider: PaymentProvider, payment_id: UUID, tx_ref: str) -> None:
+    """One payment. Whatever goes wrong is logged, and it is asked about again when its claim is over."""
     try:
         charge = await provider.verify(tx_ref)
         async with database.unit_of_work() as session:
             await settle(session, payment_id, charge)
     except Problem as problem:
         log.warning("payment not settled yet", payment=str(payment_id), error=problem.detail)
+    except Exception:  # a fault of ours; the other payments of this round are not to blame
+        log.exception("payment not settled yet", payment=str(payment_id))
 
 
 async def settle(session: AsyncSession, payment_id: UUID, charge: Charge | None) -> None:
@@ -114,7 +118,9 @@ async def _refuse(session: AsyncSession, payment: Payment, charge: Charge) -> No
 
 
 async def _fail(session: AsyncSession, payment: Payment, reason: str) -> None:
-    payment.check_at = None
+    """It has failed for now: until it is given up, its page may still be paid on, and the webhook of that be lost."""
+    paid_later = (Payment.checkout_url.is_not(None) & (Payment.give_up_at > func.now()), func.now() + _LONGEST_PAUSE)
+    await _check_again(session, payment, check_at=case(paid_later, else_=None))
     if payment.status is not PaymentStatus.PENDING:
         return
     payment.move(PaymentStatus.FAILED)
@@ -124,11 +130,16 @@ async def _fail(session: AsyncSession, payment: Payment, reason: str) -> None:
 
 
 async def _wait_or_give_up(session: AsyncSession, payment: Payment) -> None:
-    """Ask again later, and later; a hint that came while we asked (`check_at` is due) keeps its place."""
+    """Ask again later, and later."""
     pause = min(timedelta(seconds=5 * 2 ** min(payment.checks, 10)), _LONGEST_PAUSE)
     hopeless = await session.scalar(select(Payment.give_up_at <= func.now()).where(Payment.id == payment.id))
     if hopeless or payment.status is PaymentStatus.FAILED:
         await _fail(session, payment, "not paid in time")
         return
-    waiting = update(Payment).where(Payment.id == payment.id, Payment.check_at > func.now())
-    await session.execute(waiting.values(check_at=func.now() + pause, checks=Payment.checks + 1))
+    await _check_again(session, payment, check_at=func.now() + pause, checks=Payment.checks + 1)
+
+
+async def _check_again(session: AsyncSession, payment: Payment, **values: Any) -> None:
+    """Set the next check. A hint that came while we asked, or while we waited for the lock (it is due), stays due."""
+    not_due = update(Payment).where(Payment.id == payment.id, Payment.check_at > func.clock_timestamp())
+    await session.execute(not_due.values(values))
