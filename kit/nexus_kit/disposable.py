@@ -4,6 +4,7 @@
 """
 
 import time
+from contextlib import suppress
 from typing import Any, Self
 
 from redis.asyncio import Redis
@@ -48,3 +49,8 @@ class DisposableRedis(Redis):
             raise
         self._closed_until = None
         return answer
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """Close what can be closed soon: nobody waits for this server, not even to say goodbye."""
+        with suppress(RedisTimeoutError):
+            await super().aclose(close_connection_pool)

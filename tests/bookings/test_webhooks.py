@@ -38,6 +38,13 @@ async def is_due(house: House) -> bool:
     return due
 
 
+async def receipts(house: House, body: bytes) -> int:
+    """How often this very webhook was taken. A late one of another test's payment does not count."""
+    query = "SELECT count(*) FROM webhook_receipts WHERE digest = :digest"
+    count: int = await house.value(query, digest=hashlib.sha256(body).digest())
+    return count
+
+
 CONSTANT = sign(WEBHOOK_SECRET.encode())
 
 
@@ -58,11 +65,13 @@ async def test_a_webhook_that_is_not_signed_over_its_body_is_refused(
 ) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
 
-    answer = await house.client.post(URL, content=success_of(await house.tx_ref(payment)), headers=raw)
+    body = success_of(await house.tx_ref(payment))
+
+    answer = await house.client.post(URL, content=body, headers=raw)
 
     assert code(answer) == (401, "invalid_signature")
     assert not await is_due(house)
-    assert await house.value("SELECT count(*) FROM webhook_receipts") == 0
+    assert await receipts(house, body) == 0
 
 
 async def test_a_signature_of_another_secret_is_refused(house: House, payment: Json) -> None:
@@ -103,7 +112,7 @@ async def test_a_webhook_that_is_sent_again_has_us_ask_once(house: House, paymen
 
     assert {answer.status_code for answer in answers} == {200}
     assert not await is_due(house)
-    assert await house.value("SELECT count(*) FROM webhook_receipts") == 1
+    assert await receipts(house, body) == 1
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"tx_ref": 7}', b"\xff", b'{"tx_ref": "' + b"x" * 300 + b'"}'])
