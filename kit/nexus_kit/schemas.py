@@ -1,9 +1,12 @@
 """Bases of the wire shapes: every service's `schemas.py` builds on them."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, field_validator
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 UtcDateTime = Annotated[
     datetime,
@@ -13,6 +16,17 @@ UtcDateTime = Annotated[
     ),
 ]
 """An instant, written in UTC and ending in `Z` (RFC 3339)."""
+
+
+def _written_as_a_date(value: Any) -> Any:
+    """pydantic would take 1796774400 and "2026-12-01T00:00:00" for dates too."""
+    if (isinstance(value, str) and not _DATE.fullmatch(value)) or isinstance(value, int | float):
+        raise ValueError("must be a date written YYYY-MM-DD")
+    return value
+
+
+LocalDate = Annotated[date, BeforeValidator(_written_as_a_date)]
+"""A day where the listing is, in a body: `YYYY-MM-DD` and nothing else."""
 
 
 class Body(BaseModel):

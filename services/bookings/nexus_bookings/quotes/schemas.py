@@ -5,7 +5,7 @@ from typing import Self
 from uuid import UUID
 
 from nexus_contracts.money import Money
-from nexus_kit.schemas import Body, Resource, UtcDateTime
+from nexus_kit.schemas import Body, LocalDate, Resource, UtcDateTime
 from pydantic import AliasPath, Field, model_validator
 
 from nexus_bookings.cancellation import CancellationTerms
@@ -16,9 +16,9 @@ class NewQuote(Body):
     """What the guest would like."""
 
     listing_id: UUID
-    check_in: date = Field(description="First night, a date where the listing is.", examples=["2026-12-24"])
-    check_out: date = Field(description="The day after the last night.", examples=["2026-12-27"])
-    guests: int = Field(ge=1, le=1000, examples=[2])
+    check_in: LocalDate = Field(description="First night, a date where the listing is.", examples=["2026-12-24"])
+    check_out: LocalDate = Field(description="The day after the last night.", examples=["2026-12-27"])
+    guests: int = Field(strict=True, ge=1, le=1000, examples=[2])
 
     @model_validator(mode="after")
     def check_out_is_later(self) -> Self:

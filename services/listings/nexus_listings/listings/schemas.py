@@ -73,18 +73,29 @@ CleaningFee = Annotated[
         description="Once per stay, in minor units. At first: none.", examples=[{"amount": 30000, "currency": CURRENCY}]
     ),
 ]
-Guests = Annotated[int, Field(ge=1, le=100, description="Guests per unit.", examples=[4])]
+Guests = Annotated[int, Field(strict=True, ge=1, le=100, description="Guests per unit.", examples=[4])]
 Units = Annotated[
-    int, Field(ge=1, le=1000, description="Identical places, bookable for the same night. At first: 1.", examples=[1])
+    int,
+    Field(
+        strict=True,
+        ge=1,
+        le=1000,
+        description="Identical places, bookable for the same night. At first: 1.",
+        examples=[1],
+    ),
 ]
 Amenities = Annotated[
     list[Amenity],
     Field(max_length=len(Amenity), description="From the catalogue.", examples=[["wifi", "kitchen", "lake_access"]]),
 ]
-MinNights = Annotated[int, Field(ge=1, le=MOST_NIGHTS, description="Shortest stay. At first: 1.", examples=[2])]
-MaxNights = Annotated[int, Field(ge=1, le=MOST_NIGHTS, description="Longest stay. At first: 365.", examples=[30])]
+MinNights = Annotated[
+    int, Field(strict=True, ge=1, le=MOST_NIGHTS, description="Shortest stay. At first: 1.", examples=[2])
+]
+MaxNights = Annotated[
+    int, Field(strict=True, ge=1, le=MOST_NIGHTS, description="Longest stay. At first: 365.", examples=[30])
+]
 InstantBook = Annotated[
-    bool, Field(description="False: the host answers each request first. At first: true.", examples=[True])
+    bool, Field(strict=True, description="False: the host answers each request first. At first: true.", examples=[True])
 ]
 Policy = Annotated[
     CancellationPolicy,
