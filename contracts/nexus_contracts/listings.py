@@ -1,5 +1,6 @@
 """Facts of the listings service. Each carries the snapshot that bookings needs to quote and hold a stay."""
 
+from datetime import time
 from enum import StrEnum
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nexus_contracts.envelope import Event
 from nexus_contracts.money import Money
+from nexus_contracts.rates import CancellationTier, LengthDiscount, Rates
 
 
 class ListingStatus(StrEnum):
@@ -24,6 +26,8 @@ class CancellationPolicy(StrEnum):
     FLEXIBLE = "flexible"
     MODERATE = "moderate"
     STRICT = "strict"
+    CUSTOM = "custom"
+    """The host's own `cancellation_tiers`."""
 
 
 class ListingSnapshot(BaseModel):
@@ -45,6 +49,15 @@ class ListingSnapshot(BaseModel):
     max_nights: int
     instant_book: bool = Field(description="False: the host answers each request first.")
     cancellation_policy: CancellationPolicy
+    cancellation_tiers: tuple[CancellationTier, ...] = Field(default=(), description="Of a custom policy only.")
+    rates: Rates = Field(default=Rates(), description="What is different on some days.")
+    length_discounts: tuple[LengthDiscount, ...] = ()
+    included_guests: int | None = Field(default=None, description="How many the price is for; null: all.")
+    extra_guest_fee: Money | None = Field(default=None, description="Per night, for each guest above those.")
+    advance_notice_hours: int = Field(default=0, description="A stay is booked at least so long before check-in.")
+    booking_window_days: int = Field(default=540, description="Check-in is at most so many days away.")
+    check_in_time: time = Field(default=time(15), description="Local time at which a stay begins.")
+    check_out_time: time = Field(default=time(11), description="Local time at which it is over.")
 
 
 class ListingFact(Event):

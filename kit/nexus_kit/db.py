@@ -8,16 +8,19 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import asyncpg
 from fastapi import Depends, Request
-from sqlalchemy import BigInteger, DateTime, MetaData, Table, text
+from pydantic import TypeAdapter
+from sqlalchemy import BigInteger, DateTime, Dialect, MetaData, Table, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import mapped_column
+from sqlalchemy.types import TypeDecorator
 
 from nexus_kit.errors import Busy, Problem, Unavailable
 
@@ -39,6 +42,27 @@ BigInt = Annotated[int, mapped_column(BigInteger)]
 
 # lock_not_available, serialization_failure, deadlock_detected: somebody else was first, so trying again may do.
 _CONFLICTS = {"55P03", "40001", "40P01"}
+
+
+class Document(TypeDecorator[Any]):
+    """A JSONB column that holds a pydantic shape: for what is kept as it was and never searched."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def __init__(self, shape: Any) -> None:
+        """`shape` is a pydantic model, or a list of one."""
+        super().__init__()
+        self.shape = shape
+        self._adapter = TypeAdapter[Any](shape)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """To JSON."""
+        return None if value is None else self._adapter.dump_python(value, mode="json")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Back to the shape."""
+        return None if value is None else self._adapter.validate_python(value)
 
 
 def service_metadata(*kit_tables: Table) -> MetaData:

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 from nexus_kit.testing import Service
-from nexus_listings.listings import queries
-from nexus_listings.listings.schemas import SearchQuery
 from nexus_listings.nights.models import SoldOutNight
+from nexus_listings.search import queries
+from nexus_listings.search.schemas import SearchQuery
 from sqlalchemy import Select, insert, text
 
 from tests.listings.given import rows, soon

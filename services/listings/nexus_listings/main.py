@@ -10,6 +10,7 @@ from nexus_listings.categories import routes as categories
 from nexus_listings.listings import routes as listings
 from nexus_listings.listings import service
 from nexus_listings.nights.service import apply_nights_changed
+from nexus_listings.search import routes as search
 from nexus_listings.settings import Settings
 
 
@@ -20,7 +21,7 @@ def build() -> FastAPI:
         title="Nexus listings",
         description="Places to stay: kept by their hosts, found by everybody.",
         settings=Settings(),
-        routers=[categories.router, listings.found, listings.router, listings.seen, publicly.router, listings.internal],
+        routers=[categories.router, search.router, listings.router, listings.seen, publicly.router, listings.internal],
         constraints=service.CONSTRAINTS,
         consumes={NightsChanged: apply_nights_changed, UserDeleted: service.archive_all_of},
         public={

@@ -17,13 +17,13 @@ from uuid import UUID
 
 from nexus_contracts.bookings import Party
 from nexus_contracts.money import Money
-from nexus_kit.db import BigInt, CreatedAt, Timestamp, Uuid7Pk
+from nexus_kit.db import BigInt, CreatedAt, Document, Timestamp, Uuid7Pk
 from nexus_kit.errors import IllegalTransition
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from nexus_bookings.cancellation import CancellationTerms
-from nexus_bookings.db import Base, Document, one_of
+from nexus_bookings.db import Base, one_of
 from nexus_bookings.stays import Stay
 
 

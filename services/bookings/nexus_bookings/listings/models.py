@@ -3,9 +3,10 @@
 from uuid import UUID
 
 from nexus_contracts.listings import ListingSnapshot
+from nexus_kit.db import Document
 from sqlalchemy.orm import Mapped, mapped_column
 
-from nexus_bookings.db import Base, Document
+from nexus_bookings.db import Base
 
 
 class ListingCopy(Base):

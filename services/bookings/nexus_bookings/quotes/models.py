@@ -3,12 +3,12 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from nexus_kit.db import CreatedAt, Timestamp, Uuid7Pk
+from nexus_kit.db import CreatedAt, Document, Timestamp, Uuid7Pk
 from sqlalchemy import CheckConstraint, func, text
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from nexus_bookings.cancellation import CancellationTerms
-from nexus_bookings.db import Base, Document
+from nexus_bookings.db import Base
 from nexus_bookings.pricing import Price
 from nexus_bookings.stays import Stay
 

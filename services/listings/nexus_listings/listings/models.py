@@ -1,22 +1,26 @@
 """The table of listings: what a host keeps, what the database insists on, and the legal moves between states.
 
-`service.py` writes it, `queries.py` searches it; bookings never reads it but is told by events.
+`service.py` writes it, `search` reads it; bookings never reads it but is told by events.
 """
 
+from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
 from nexus_contracts.listings import CancellationPolicy, ListingStatus
 from nexus_contracts.money import Money
-from nexus_kit.db import BigInt, CreatedAt, Timestamp, Uuid7Pk
+from nexus_contracts.rates import CancellationTier, LengthDiscount, Rates
+from nexus_kit.db import BigInt, CreatedAt, Document, Timestamp, Uuid7Pk
 from nexus_kit.errors import IllegalTransition
 from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
     Computed,
+    DateTime,
     ForeignKey,
     Index,
     Text,
+    UniqueConstraint,
     func,
     literal_column,
     text,
@@ -57,17 +61,25 @@ class Listing(Base):
     __mapper_args__ = {"eager_defaults": True}
     __table_args__ = (
         CheckConstraint("status IN ('draft', 'published', 'unpublished', 'archived')", name="status"),
-        CheckConstraint("cancellation_policy IN ('flexible', 'moderate', 'strict')", name="cancellation_policy"),
+        CheckConstraint(
+            "cancellation_policy IN ('flexible', 'moderate', 'strict', 'custom')", name="cancellation_policy"
+        ),
         CheckConstraint("published_at IS NOT NULL OR status IN ('draft', 'archived')", name="published_at"),
         CheckConstraint(f"published_at IS NULL OR {_COMPLETE}", name="complete"),
         CheckConstraint("min_nights BETWEEN 1 AND max_nights", name="nights"),
         CheckConstraint("price_amount > 0 AND cleaning_fee_amount >= 0", name="amounts"),
         CheckConstraint("capacity > 0 AND units > 0", name="places"),
+        CheckConstraint("included_guests > 0 AND extra_guest_fee_amount >= 0", name="extra_guests"),
+        CheckConstraint("advance_notice_hours >= 0 AND booking_window_days > 0", name="window"),
+        CheckConstraint("rating BETWEEN 1 AND 5 AND reviews >= 0", name="rating"),
+        UniqueConstraint("host_id", "external_id"),
     )
 
     id: Mapped[Uuid7Pk]
     host_id: Mapped[UUID]
     """A user of auth."""
+    external_id: Mapped[str | None] = mapped_column(Text)
+    """The host's own name for it, unique among the host's: an import made twice finds what it made."""
     version: Mapped[int] = mapped_column(default=1)
     """Grows with every change: the ETag, and the sequence of its events."""
     status: Mapped[ListingStatus] = mapped_column(default=ListingStatus.DRAFT)
@@ -93,15 +105,40 @@ class Listing(Base):
 
     capacity: Mapped[int | None]
     """Guests per unit."""
+    included_guests: Mapped[int | None]
+    """How many the price is for; null: all."""
+    extra_guest_fee_amount: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    """Per night, for each guest above those, in minor units."""
     units: Mapped[int] = mapped_column(server_default=text("1"))
     """Identical places that can be booked for the same night."""
     amenities: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'::text[]"))
     """Values of `Amenity`, sorted."""
     min_nights: Mapped[int] = mapped_column(server_default=text("1"))
     max_nights: Mapped[int] = mapped_column(server_default=text("365"))
+    rates: Mapped[Rates] = mapped_column(Document(Rates), server_default=text("""'{"rules": []}'::jsonb"""))
+    """What is different on some days: prices, shortest and longest stay, no arrival, no departure."""
+    length_discounts: Mapped[list[LengthDiscount]] = mapped_column(
+        Document(list[LengthDiscount]), server_default=text("'[]'::jsonb")
+    )
+    advance_notice_hours: Mapped[int] = mapped_column(server_default=text("0"))
+    """A stay is booked at least so long before check-in."""
+    booking_window_days: Mapped[int] = mapped_column(server_default=text("540"))
+    """Check-in is at most so many days away."""
+    check_in_time: Mapped[time] = mapped_column(server_default=text("'15:00'"))
+    check_out_time: Mapped[time] = mapped_column(server_default=text("'11:00'"))
+    """Local times at which a stay begins and is over."""
+    house_rules: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'::text[]"))
+    """In the host's words, one sentence each."""
     instant_book: Mapped[bool] = mapped_column(server_default=true())
     """False: the host answers each request first."""
     cancellation_policy: Mapped[CancellationPolicy] = mapped_column(server_default=CancellationPolicy.FLEXIBLE.value)
+    cancellation_tiers: Mapped[list[CancellationTier]] = mapped_column(
+        Document(list[CancellationTier]), server_default=text("'[]'::jsonb")
+    )
+    """Of a custom policy only."""
+    rating: Mapped[float | None]
+    """Mean of the stars (1 to 5) that guests gave; null before the first review. Only bookings' facts move it."""
+    reviews: Mapped[int] = mapped_column(server_default=text("0"))
 
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
@@ -129,6 +166,15 @@ class Listing(Base):
     def cleaning_fee(self, money: Money) -> None:
         self.cleaning_fee_amount = money.amount
 
+    @property
+    def extra_guest_fee(self) -> Money:
+        """Per night, for each guest above those that the price includes."""
+        return Money(amount=self.extra_guest_fee_amount, currency=self.currency)
+
+    @extra_guest_fee.setter
+    def extra_guest_fee(self, money: Money) -> None:
+        self.extra_guest_fee_amount = money.amount
+
     def move(self, status: ListingStatus) -> None:
         """Go to another state, or raise `IllegalTransition`."""
         if status not in LEGAL_MOVES[self.status]:
@@ -138,6 +184,15 @@ class Listing(Base):
     def missing(self) -> list[str]:
         """The fields whose absence keeps it from being published."""
         return [name for name in NEEDED_TO_PUBLISH if getattr(self, name) is None]
+
+
+class ErasedHost(Base):
+    """A host whose account was erased. Their token is believed for some seconds more; their listings stay archived."""
+
+    __tablename__ = "erased_hosts"
+
+    host_id: Mapped[UUID] = mapped_column(primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
 IS_PUBLISHED = Listing.status == literal_column("'published'")

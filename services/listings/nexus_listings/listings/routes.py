@@ -1,4 +1,4 @@
-"""The addresses of listings: what hosts do with theirs, and what everybody may find and read."""
+"""The addresses of listings: what hosts do with theirs, and what everybody may read."""
 
 from typing import Annotated
 from uuid import UUID
@@ -22,32 +22,18 @@ from nexus_kit.tokens import NotAuthenticated
 from nexus_listings.listings import queries, service
 from nexus_listings.listings.models import Listing
 from nexus_listings.listings.schemas import (
-    ListingCard,
     ListingChanges,
     ListingDraft,
     ListingOut,
     MineQuery,
-    SearchQuery,
 )
 from nexus_listings.publicly import public
 
 router = APIRouter(prefix="/listings", tags=["listings"])
-found = APIRouter(prefix="/listings", tags=["listings"], route_class=public("search"))
 seen = APIRouter(prefix="/listings", tags=["listings"], route_class=public("listings"))
 internal = APIRouter(prefix="/internal/listings", tags=["internal"])
 
 ListingId = Annotated[UUID, Path(description="Id of a listing.")]
-
-
-@found.get(
-    "", summary="Search published listings", responses=responses(InvalidCursor, CursorMismatch, ValidationFailed)
-)
-async def search(
-    query: Annotated[SearchQuery, Query()], _: OptionalUser, session: SessionDep, cursors: CursorsDep
-) -> PageOf[ListingCard]:
-    """What passes all filters, a page at a time. Everybody sees the same; a change is seen by every search after it."""
-    rows, next_cursor = await paginate(session, queries.search(query), query, cursors)
-    return PageOf(items=[ListingCard.model_validate(row) for row in rows], next_cursor=next_cursor)
 
 
 @router.post(
