@@ -3,6 +3,7 @@
 `nexus_local/payments` is the subject, steered through `/simulator/behaviour`.
 """
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,45 @@ def test_signatures_can_be_worthless(
     assert webhook.headers["x-chapa-signature"] != sign(webhook.raw)
     assert (webhook.headers["x-chapa-signature"] is None) == (signature == "constant")
     assert webhook.headers["chapa-signature"] == sign(WEBHOOK_SECRET.encode())
+
+
+def test_webhooks_can_arrive_in_the_wrong_order(chapa: httpx.Client, merchant: Merchant, order: dict[str, Any]) -> None:
+    misbehave(chapa, webhooks="off", order="newest_first")
+    checkout_url(chapa, order)
+    chapa.post(f"/simulator/transactions/{order['tx_ref']}/fail").raise_for_status()
+    chapa.post(f"/simulator/transactions/{order['tx_ref']}/pay").raise_for_status()
+
+    misbehave(chapa, webhooks="on")
+
+    eventually(lambda: len(merchant.about(order["tx_ref"])) == 2)
+    events = [webhook.json["event"] for webhook in merchant.about(order["tx_ref"])]
+    assert events == ["charge.success", "charge.failed/cancelled"]
+
+
+def test_webhooks_can_come_late(chapa: httpx.Client, merchant: Merchant, order: dict[str, Any]) -> None:
+    misbehave(chapa, delay=1)
+    started = time.monotonic()
+
+    charge = paid(chapa, order)
+    known_after = time.monotonic() - started
+    eventually(lambda: merchant.about(order["tx_ref"]))
+
+    assert charge["status"] == "success"
+    assert known_after < 1 < time.monotonic() - started
+
+
+@pytest.mark.parametrize(("how", "status"), [("refund", "refunded"), ("reverse", "reversed")])
+def test_a_charge_can_be_returned_behind_the_merchants_back(
+    chapa: httpx.Client, merchant: Merchant, order: dict[str, Any], how: str, status: str
+) -> None:
+    paid(chapa, order)
+
+    first = chapa.post(f"/simulator/transactions/{order['tx_ref']}/return/{how}")
+    again = chapa.post(f"/simulator/transactions/{order['tx_ref']}/return/{how}")
+
+    assert (first.status_code, again.status_code) == (200, 409)
+    assert verified(chapa, order)["status"] == status
+    eventually(lambda: [each.json["event"] for each in merchant.about(order["tx_ref"])][-1:] == [f"charge.{status}"])
 
 
 def test_an_unknown_switch_is_refused(chapa: httpx.Client) -> None:

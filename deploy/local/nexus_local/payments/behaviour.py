@@ -31,6 +31,10 @@ class Behaviour(BaseModel):
     refund: Fault = "ok"
     webhooks: Literal["on", "off"] = "on"
     """`off` holds webhooks and callbacks back until it is `on` again."""
+    delay: Annotated[float, Field(ge=0, le=3600)] = 0
+    """Seconds by which webhooks and callbacks come late."""
+    order: Literal["oldest_first", "newest_first"] = "oldest_first"
+    """`newest_first` turns round what is due at the same time: hold webhooks back, let things happen, let them go."""
     duplicate: Annotated[int, Field(ge=0, le=20)] = 0
     """Extra copies of every webhook, sent at the same time."""
     signature: Literal["right", "wrong", "constant"] = "right"

@@ -19,7 +19,7 @@ from nexus_local.payments.store import JsonObject, Status
 
 CURRENCIES = {"ETB", "USD"}
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-META = re.compile(r"meta\[(.+)\]")
+NESTED = re.compile(r"(\w+)\[(.+)\]")
 LONGEST_TITLE = 16
 
 
@@ -37,7 +37,7 @@ router = APIRouter(prefix="/v1", dependencies=[Depends(authenticated)])
 @router.post("/transaction/initialize", dependencies=[may_fail("initialize")])
 async def initialize(context: ContextDep, request: Request) -> JsonObject:
     """Start a payment; the guest pays at `checkout_url`."""
-    body = await _json(request)
+    body = await _body(request)
     if problems := _problems(body):
         raise ChapaError(400, problems)
     if body["currency"] not in CURRENCIES:
@@ -71,7 +71,7 @@ async def refund(context: ContextDep, request: Request, payment: str) -> JsonObj
         raise ChapaError(404, "Invalid transaction or Transaction not found")
     if transaction.status not in {Status.SUCCESS, Status.REFUNDED}:
         raise ChapaError(400, "Payment not paid yet")
-    form = await _form(request)
+    form = await _body(request)
     left = transaction.amount - context.store.refunded(transaction.tx_ref)
     amount = wire.to_minor(form["amount"]) if form.get("amount") else left
     if not amount or amount > left:
@@ -94,25 +94,33 @@ async def verify_refund(context: ContextDep, reference: str) -> JsonObject:
     return {"message": "Refund details", "status": "success", "data": data}
 
 
-async def _json(request: Request) -> JsonObject:
-    if not request.headers.get("content-type", "").startswith("application/json"):
+async def _body(request: Request) -> JsonObject:
+    """JSON, or a form, which Chapa takes too and its libraries send: there `meta[key]` makes an object."""
+    kind = request.headers.get("content-type", "").partition(";")[0]
+    content = await request.body()
+    if kind == "application/json":
+        try:
+            body = json.loads(content)
+        except ValueError:
+            body = None
+        return body if isinstance(body, dict) else {}
+    if kind == "application/x-www-form-urlencoded":
+        return _nested(parse_qsl(content.decode(errors="replace")))
+    if request.url.path.endswith("/initialize"):
         raise ChapaError(
             400, "Incorrect header settings Please check if content-type is present and set to application/json"
         )
-    try:
-        body = json.loads(await request.body())
-    except ValueError:
-        body = None
-    return body if isinstance(body, dict) else {}
+    return {}
 
 
-async def _form(request: Request) -> JsonObject:
-    """The fields of a refund: a form, as documented (`meta[key]` makes an object), or JSON, which Chapa takes too."""
-    if request.headers.get("content-type", "").startswith("application/json"):
-        return await _json(request)
-    pairs = dict(parse_qsl((await request.body()).decode()))
-    meta = {key[1]: value for name, value in pairs.items() if (key := META.fullmatch(name))}
-    return {**pairs, "meta": meta}
+def _nested(fields: list[tuple[str, str]]) -> JsonObject:
+    body: JsonObject = {}
+    for name, value in fields:
+        if inner := NESTED.fullmatch(name):
+            body.setdefault(inner[1], {})[inner[2]] = value
+        else:
+            body[name] = value
+    return body
 
 
 def _problems(body: JsonObject) -> dict[str, list[str]]:

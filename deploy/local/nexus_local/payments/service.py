@@ -5,6 +5,7 @@
 
 import secrets
 import string
+import time
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -17,6 +18,8 @@ FEE_PER_MILLE = 35
 LETTERS = string.ascii_letters + string.digits
 Outcome = Literal["pay", "fail", "abandon"]
 """What a guest can do on the hosted page. Closing it leaves the transaction pending."""
+Return = Literal["refund", "reverse"]
+"""How the whole charge leaves the merchant again without a call of theirs: on Chapa's dashboard, or by the bank."""
 STATUS_AFTER: dict[Outcome, Status] = {"pay": Status.SUCCESS, "fail": Status.FAILED, "abandon": Status.CANCELLED}
 
 
@@ -83,19 +86,36 @@ def refund(context: Context, transaction: Transaction, amount: int, form: JsonOb
     return given_back
 
 
+def take_back(context: Context, tx_ref: str, how: Return) -> bool:
+    """Return a paid transaction behind the merchant's back, and tell them; false if it is not paid."""
+    status = Status.REFUNDED if how == "refund" else Status.REVERSED
+    with context.store.atomic():
+        if not context.store.move(tx_ref, Status.SUCCESS, status):
+            return False
+        transaction = context.store.transaction("tx_ref", tx_ref)
+        assert transaction
+        _owe_webhook(context, transaction, f"charge.{status}", status)
+    context.work.set()
+    return True
+
+
 def _owe_webhook(
     context: Context, transaction: Transaction, event: str, status: str, refunded: Refund | None = None
 ) -> None:
     behaviour = behaviour_of(context)
     body = wire.webhook(transaction, behaviour, event, status, refunded)
     for _ in range(1 + behaviour.duplicate):
-        context.store.owe(Delivery("POST", context.settings.webhook_url, body, context.settings.attempts))
+        _owe(context, Delivery("POST", context.settings.webhook_url, body, context.settings.attempts))
 
 
 def _owe_callback(context: Context, transaction: Transaction, url: str) -> None:
     """Chapa calls the merchant's `callback_url` once, unsigned: a hint that proves nothing."""
     facts = {"trx_ref": transaction.tx_ref, "ref_id": transaction.reference, "status": transaction.status}
-    context.store.owe(Delivery("GET", f"{url}{'&' if '?' in url else '?'}{urlencode(facts)}", "", max_attempts=1))
+    _owe(context, Delivery("GET", f"{url}{'&' if '?' in url else '?'}{urlencode(facts)}", "", max_attempts=1))
+
+
+def _owe(context: Context, delivery: Delivery) -> None:
+    context.store.owe(delivery, time.time() + behaviour_of(context).delay)
 
 
 def _random(length: int) -> str:

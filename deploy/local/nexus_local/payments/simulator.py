@@ -31,6 +31,16 @@ async def settle(context: ContextDep, tx_ref: str, outcome: service.Outcome) -> 
     return _shown(context, transaction)
 
 
+@router.post("/transactions/{tx_ref}/return/{how}")
+async def take_back(context: ContextDep, tx_ref: str, how: service.Return) -> JsonObject:
+    """Give a payment back on the dashboard, or lose it to a chargeback; 409 unless it is paid."""
+    if not service.take_back(context, tx_ref, how):
+        raise HTTPException(409, "not paid")
+    transaction = context.store.transaction("tx_ref", tx_ref)
+    assert transaction
+    return _shown(context, transaction)
+
+
 @router.get("/deliveries")
 async def list_deliveries(context: ContextDep) -> list[JsonObject]:
     """Webhooks and callbacks, newest first: tries, last outcome, and when the next try is due (Unix time)."""

@@ -44,6 +44,8 @@ class Status(StrEnum):
     """The guest gave up on the hosted page."""
     REFUNDED = "refunded"
     """In full."""
+    REVERSED = "reversed"
+    """Taken back from the merchant, who did not ask for it: a chargeback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +165,9 @@ class Store:
         ).fetchone()
         return Refund(**{**dict(row), "meta": json.loads(row["meta"])}) if row else None
 
-    def owe(self, delivery: Delivery) -> None:
-        """Remember a request to make, due at once."""
-        values = _values(delivery) | {"due_at": 0.0}
+    def owe(self, delivery: Delivery, due_at: float) -> None:
+        """Remember a request to make, at that Unix time or later."""
+        values = _values(delivery) | {"due_at": due_at}
         del values["id"]
         self._insert("deliveries", values)
 

@@ -26,7 +26,12 @@ async def deliver(context: Context) -> None:
         behaviour = behaviour_of(context)
         next_due = None
         if behaviour.webhooks == "on":
-            await asyncio.gather(*(_try(context, behaviour, owed) for owed in context.store.due(time.time())))
+            due = context.store.due(time.time())
+            if behaviour.order == "newest_first":
+                for owed in reversed(due):
+                    await _try(context, behaviour, owed)
+            else:
+                await asyncio.gather(*(_try(context, behaviour, owed) for owed in due))
             next_due = context.store.next_due()
         try:
             async with asyncio.timeout(None if next_due is None else max(0.0, next_due - time.time())):
