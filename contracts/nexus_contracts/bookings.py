@@ -60,7 +60,7 @@ class BookingConfirmed(BookingFact, type="nexus.bookings.booking.confirmed.v1", 
 
 
 class BookingCancelled(BookingFact, type="nexus.bookings.booking.cancelled.v1", subject="booking_id"):
-    """A party cancelled; the nights are free again, and `refund` is on its way back to the guest."""
+    """A party cancelled; `refund` is on its way back to the guest. The nights are free, unless the host did it."""
 
     cancelled_by: Party
     refund: Money
@@ -82,6 +82,17 @@ class NightsChanged(Event, type="nexus.bookings.nights.changed.v1", subject="lis
     freed: list[date] = Field(description="Nights that were sold out and have a free unit again.")
 
 
+class CalendarConflicted(Event, type="nexus.bookings.calendar.conflicted.v1", subject="calendar_id"):
+    """A calendar that the listing follows takes nights that are sold here: somebody must call a guest."""
+
+    calendar_id: UUID
+    calendar_name: str = Field(description="As its host calls it.")
+    listing_id: UUID
+    listing_title: str
+    host_id: UUID
+    nights: list[date] = Field(description="Those that were not known to conflict before.")
+
+
 class PaymentFact(Event):
     """The shape that all facts of a payment share."""
 
@@ -100,4 +111,20 @@ class PaymentFailed(PaymentFact, type="nexus.bookings.payment.failed.v1", subjec
 
 
 class PaymentRefunded(PaymentFact, type="nexus.bookings.payment.refunded.v1", subject="payment_id"):
-    """The provider took the order to give `amount` back."""
+    """The provider took the order to give `amount` back, or took it back without one."""
+
+
+class PayoutFact(Event):
+    """The shape that all facts of a payout share."""
+
+    payout_id: UUID
+    host_id: UUID
+    amount: Money
+
+
+class PayoutPaid(PayoutFact, type="nexus.bookings.payout.paid.v1", subject="payout_id"):
+    """The provider says that what a host earned has arrived at their bank."""
+
+
+class PayoutFailed(PayoutFact, type="nexus.bookings.payout.failed.v1", subject="payout_id"):
+    """What a host earned could not be sent; they are owed it as before."""

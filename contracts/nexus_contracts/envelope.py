@@ -93,7 +93,7 @@ def parse(document: bytes | str) -> CloudEvent[Any]:
 
 def all_events() -> Iterator[type[Event]]:
     """Every declared event class, ordered by type."""
-    from nexus_contracts import auth, bookings, listings  # noqa: F401 - declaring is importing
+    from nexus_contracts import auth, bookings, changes, listings, photos  # noqa: F401 - declaring is importing
 
     yield from (event for _, event in sorted(_REGISTRY.items()))
 

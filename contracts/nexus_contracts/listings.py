@@ -81,3 +81,24 @@ class ListingUnpublished(ListingFact, type="nexus.listings.listing.unpublished.v
 
 class ListingDeleted(ListingFact, type="nexus.listings.listing.deleted.v1", subject="listing_id"):
     """The host removed the listing for good; its bookings stand."""
+
+
+class MatchedListing(BaseModel):
+    """What a mail says of a place that a saved search found."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: UUID
+    title: str
+    city: str
+    price: Money = Field(description="Per night and unit.")
+
+
+class SavedSearchMatched(Event, type="nexus.listings.saved_search.matched.v1", subject="saved_search_id"):
+    """Listings that a saved search finds were published since it was looked at before; its owner wants a mail."""
+
+    saved_search_id: UUID
+    user_id: UUID = Field(description="Whose search it is.")
+    name: str = Field(description="What its owner calls it.")
+    matches: int = Field(description="How many new listings there are.")
+    listings: tuple[MatchedListing, ...] = Field(description="The newest of them.")

@@ -7,6 +7,7 @@ async def read(listing_id: UUID, session: SessionDep, conditions: Conditional, r
 """
 
 import re
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Header, Response
@@ -17,8 +18,12 @@ from nexus_kit.errors import PreconditionFailed, PreconditionRequired
 _ENTITY_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
-def etag(version: int) -> str:
-    """The ETag of a resource's version."""
+def etag(version: int | str) -> str:
+    """The ETag of a resource's version.
+
+    That is a number, which every change that a writer must have seen makes grow; or a number, a dot, and what names the
+    rest that is shown and changes by itself. A reader wants to hear of both, a writer is stopped by the first alone.
+    """
     return f'"{version}"'
 
 
@@ -29,14 +34,14 @@ class Preconditions:
         self._if_match = if_match
         self._if_none_match = if_none_match
 
-    def not_modified(self, response: Response, version: int) -> None:
+    def not_modified(self, response: Response, version: int | str) -> None:
         """Put the ETag on `response`, and end here with 304 if the client has this version."""
         response.headers["ETag"] = etag(version)
-        if self._if_none_match is not None and _names(self._if_none_match, version):
+        if self._if_none_match is not None and _names(self._if_none_match, str(version)):
             headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
             raise EarlyAnswer(Response(status_code=304, headers=headers))
 
-    def must_match(self, version: int) -> None:
+    def must_match(self, version: int | str) -> None:
         """Refuse (428, 412) to change anything but the version that the client has seen.
 
         Check it under the row's lock. Our ETag names a version, not bytes: when a proxy that compresses has marked it
@@ -44,7 +49,7 @@ class Preconditions:
         """
         if self._if_match is None:
             raise PreconditionRequired
-        if not _names(self._if_match, version):
+        if not _names(self._if_match, str(version), _written):
             raise PreconditionFailed(headers={"ETag": etag(version)})
 
 
@@ -62,5 +67,10 @@ async def preconditions(
 Conditional = Annotated[Preconditions, Depends(preconditions)]
 
 
-def _names(header: str, version: int) -> bool:
-    return header.strip() == "*" or str(version) in _ENTITY_TAG.findall(header)
+def _written(version: str) -> str:
+    """Without what changes by itself."""
+    return version.partition(".")[0]
+
+
+def _names(header: str, version: str, part: Callable[[str], str] = str) -> bool:
+    return header.strip() == "*" or part(version) in map(part, _ENTITY_TAG.findall(header))

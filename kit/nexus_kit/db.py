@@ -6,7 +6,7 @@ Routes ask for `SessionDep`; background work and tests use `Database.unit_of_wor
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -14,9 +14,9 @@ from uuid import UUID
 import asyncpg
 from fastapi import Depends, Request
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, DateTime, Dialect, MetaData, Table, text
+from sqlalchemy import BigInteger, DateTime, Dialect, MetaData, Table, event, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import mapped_column
@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeDecorator
 from nexus_kit.errors import Busy, Problem, Unavailable
 
 T = TypeVar("T")
-AfterCommit = Callable[[], Awaitable[None]]
+AroundCommit = Callable[[], AbstractAsyncContextManager[None]]
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -79,7 +79,14 @@ class Database:
     def __init__(
         self, url: str, *, pool_size: int = 10, constraints: Mapping[str, type[Problem]] | None = None
     ) -> None:
-        self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=15, pool_pre_ping=True)
+        self.engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=15,
+            hide_parameters=True,  # an error is logged, and its parameters may be somebody's address or bank account
+        )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self.constraints = constraints or {}
         # Set by every commit that wrote an outbox row, so that the relay need not wait for its next look.
@@ -89,16 +96,16 @@ class Database:
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
         """One transaction, committed once at the end of the block; any exception rolls it back.
 
-        Callbacks given to `after_commit` run next, before whoever opened the block goes on.
+        What was given to `around_commit` is over before whoever opened the block goes on.
         """
         try:
-            async with self.sessions() as session:
+            async with self.sessions() as session, AsyncExitStack() as around:
                 async with session.begin():
                     yield session
+                    for enter in session.info.get("around_commit", ()):
+                        await around.enter_async_context(enter())
                 if session.info.get("outbox"):
                     self.outbox_written.set()
-                for callback in session.info.get("after_commit", ()):
-                    await callback()
         except (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError) as exc:
             raise self.explain(exc) from exc
 
@@ -116,6 +123,12 @@ class Database:
         if unreachable or (sqlstate(exc) or "").startswith(("57P", "53", "08")):
             return Unavailable("The database does not answer.")
         return exc
+
+
+def _refuse_closed(connection: Any, *_: Any) -> None:
+    """Have the pool connect again: asyncpg saw the server close it. `pool_pre_ping` would ask, in three round trips."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 async def unit_of_work(request: Request) -> Callable[[], AbstractAsyncContextManager[AsyncSession]]:
@@ -136,9 +149,12 @@ SessionDep = Annotated[AsyncSession, Depends(session, scope="function")]
 UnitOfWork = Annotated[Callable[[], AbstractAsyncContextManager[AsyncSession]], Depends(unit_of_work)]
 
 
-def after_commit(session: AsyncSession, callback: AfterCommit) -> None:
-    """Run `callback` once this transaction is committed and before the response is sent; never if it rolls back."""
-    session.info.setdefault("after_commit", []).append(callback)
+def around_commit(session: AsyncSession, enter: AroundCommit) -> None:
+    """Commit this transaction inside `enter()`, which is left before the response is sent, even if the commit fails.
+
+    Only when the commit is reached; once, however often it is given.
+    """
+    session.info.setdefault("around_commit", {})[enter] = None
 
 
 async def lock(session: AsyncSession, key: UUID | str) -> None:

@@ -1,12 +1,13 @@
-"""`Idempotency-Key`: a POST that moves money or nights takes effect once, however often a client sends it.
+"""`Idempotency-Key`: a POST takes effect once, however often a client sends it.
 
     async def book(new: NewBooking, guest: VerifiedUser, session: SessionDep, once: Once) -> BookingOut:
         booking = await service.book(session, guest.user_id, new)
         return once.keep(201, BookingOut.model_validate(booking), headers={"Location": f"/bookings/{booking.id}"})
 
 The answer is stored in the business transaction, so both happened or neither did. Only answers that were kept are
-stored: after an error the client may try again with the same key. A route that must commit before it calls somebody
-else takes `OnceAcross` instead. Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+stored: after an error the client may try again with the same key. `Once` insists on a key: for what moves money or
+nights. A route where a second time does little harm takes `OnceIfKeyed`, one that must commit before it calls somebody
+else `OnceAcross`. Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
 import hashlib
@@ -186,7 +187,7 @@ class IdempotencyAcross(Idempotency):
         return model
 
 
-async def attempt(
+async def keyed(
     request: Request,
     user: CurrentUser,
     key: Annotated[
@@ -196,28 +197,48 @@ async def attempt(
             min_length=1,
             max_length=255,
             pattern=r"^[\x20-\x7e]+$",
-            description="Required. Chosen by the client, new for each new wish: a UUID, say. Kept for 24 hours.",
+            description="With it, sending this again repeats the answer and nothing else; required where money or"
+            " nights move. Chosen by the client, new for each new wish: a UUID, say. Kept for 24 hours.",
         ),
     ] = None,
-) -> Attempt:
-    """Read the key; the same request is the same method, address and body, byte for byte."""
+) -> Attempt | None:
+    """Read the key, if there is one; the same request is the same method, address and body, byte for byte."""
     if key is None:
-        raise IdempotencyKeyRequired
+        return None
     route: APIRoute = request.scope["route"]
     digest = hashlib.sha256(request.url.path.encode() + b"\0" + await request.body()).digest()
     return Attempt(user.user_id, f"{request.method} {route.path_format}", key, digest)
 
 
+Keyed = Annotated[Attempt | None, Depends(keyed)]
+
+
+async def attempt(keyed: Keyed) -> Attempt:
+    """Insist on the key."""
+    if keyed is None:
+        raise IdempotencyKeyRequired
+    return keyed
+
+
 AttemptDep = Annotated[Attempt, Depends(attempt)]
 
 
-async def once(attempt: AttemptDep, session: SessionDep, response: Response) -> AsyncIterator[Idempotency]:
+async def once_if_keyed(attempt: Keyed, session: SessionDep, response: Response) -> AsyncIterator[Idempotency]:
     """Ends after the route and before the commit of the session it shares with the route."""
-    await attempt.claim(session)
+    if attempt is not None:
+        await attempt.claim(session)
     idempotency = Idempotency(response)
     yield idempotency
-    if idempotency.answer is not None:
+    if attempt is not None and idempotency.answer is not None:
         await attempt.record(session, idempotency.answer)
+
+
+OnceIfKeyed = Annotated[Idempotency, Depends(once_if_keyed, scope="function")]
+
+
+async def once(_: AttemptDep, idempotency: OnceIfKeyed) -> Idempotency:
+    """The same, for those who must have a key."""
+    return idempotency
 
 
 async def once_across(attempt: AttemptDep, work: UnitOfWork, response: Response) -> AsyncIterator[IdempotencyAcross]:
@@ -232,7 +253,7 @@ async def once_across(attempt: AttemptDep, work: UnitOfWork, response: Response)
         raise
 
 
-Once = Annotated[Idempotency, Depends(once, scope="function")]
+Once = Annotated[Idempotency, Depends(once)]
 OnceAcross = Annotated[IdempotencyAcross, Depends(once_across, scope="function")]
 
 

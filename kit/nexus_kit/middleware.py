@@ -15,7 +15,9 @@ from nexus_kit import context
 from nexus_kit.errors import InternalError
 from nexus_kit.problems import render
 
-MAX_BODY_BYTES = 1024 * 1024
+MEBIBYTE = 1024 * 1024
+MAX_BODY_BYTES = MEBIBYTE
+_ALLOWED = "nexus.max_body_bytes"
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +27,11 @@ _DURATION = Histogram(
     ["method", "route", "status"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+
+
+def allow_body(scope: Scope, most: int) -> None:
+    """Let this request's body have so many bytes: for a route that takes files, before it reads the first of them."""
+    scope[_ALLOWED] = most
 
 
 class RequestContext:
@@ -43,7 +50,7 @@ class RequestContext:
             scope["path"] = scope["path"].rstrip("/") or "/"
         ids = _text(headers.get(b"x-request-id")), _text(headers.get(b"traceparent"))
         with context.working_for(*ids) as request_id:
-            await self._serve(scope, _limited(receive), send, request_id.encode())
+            await self._serve(scope, _limited(scope, receive), send, request_id.encode())
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
         started = time.perf_counter()
@@ -67,7 +74,7 @@ class RequestContext:
             _record(scope, status, time.perf_counter() - started)
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(scope: Scope, receive: Receive) -> Receive:
     """Refuse a body once it is known to be too large. HTTPException, since FastAPI makes any other error a 400."""
     seen = 0
 
@@ -75,8 +82,8 @@ def _limited(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MAX_BODY_BYTES:
-            raise HTTPException(413)
+        if seen > (most := scope.get(_ALLOWED, MAX_BODY_BYTES)):
+            raise HTTPException(413, f"A request body may have {most // MEBIBYTE} MiB.")
         return message
 
     return receive_limited

@@ -13,7 +13,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Generic, TypeVar, TypeVarTuple, cast
 
 import orjson
@@ -95,23 +95,25 @@ async def cursors(runtime: RuntimeDep) -> Cursors:
 CursorsDep = Annotated[Cursors, Depends(cursors)]
 
 
+def binding(query: PageQuery, *, apart_from: Collection[str] = (), **bound_to: Any) -> bytes:
+    """What tells a list from every other: the query's class and filters, and `bound_to`, whatever else decides."""
+    filters = query.model_dump(mode="json", exclude={"limit", "cursor", *apart_from})
+    identity = orjson.dumps([type(query).__name__, filters, bound_to], default=str, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(identity).digest()[:_BINDING_BYTES]
+
+
 async def paginate(
     session: AsyncSession, statement: Select[*Columns], query: PageQuery, cursors: Cursors, **bound_to: Any
 ) -> tuple[Sequence[Row[*Columns]], str | None]:
-    """One page of `statement`'s rows, and the cursor of the next, None on the last.
-
-    The cursor is bound to the query's class and filters, and to `bound_to`: whatever else decides which list it is.
-    """
-    filters = query.model_dump(mode="json", exclude={"limit", "cursor"})
-    identity = orjson.dumps([type(query).__name__, filters, bound_to], default=str, option=orjson.OPT_SORT_KEYS)
-    binding = hashlib.sha256(identity).digest()[:_BINDING_BYTES]
+    """One page of `statement`'s rows, and the cursor of the next, None on the last; bound to the list it belongs to."""
+    bound = binding(query, **bound_to)
     after = None
     try:
         if query.cursor is not None:
-            after = unserialize_bookmark(cursors.open(query.cursor, binding)).place
+            after = unserialize_bookmark(cursors.open(query.cursor, bound)).place
         # Any: sqlakeyset's types know SQLAlchemy 2.0, where a statement had one type and not one per column.
         page: Any = await select_page(session, cast("Any", statement), per_page=query.limit, after=after)
     except (BadBookmark, InvalidPage) as exc:  # sealed by a version of this code with another ORDER BY
         raise InvalidCursor from exc
-    next_cursor = cursors.seal(page.paging.bookmark_next, binding) if page.paging.has_next else None
+    next_cursor = cursors.seal(page.paging.bookmark_next, bound) if page.paging.has_next else None
     return page, next_cursor

@@ -43,8 +43,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_exception(_: Request, exc: HTTPException) -> Response:
         kind = _BY_STATUS.get(exc.status_code, errors.InternalError)
-        # A 400 is FastAPI's word on a body that it could not read; the others have a title that says enough.
-        return render(kind(str(exc.detail) if exc.status_code == 400 else "", headers=exc.headers))
+        # A 400 is FastAPI's word on a body that it could not read, a 413 names the limit; other titles say enough.
+        return render(kind(str(exc.detail) if exc.status_code in (400, 413) else "", headers=exc.headers))
 
     @app.exception_handler(RequestValidationError)
     async def validation(request: Request, exc: RequestValidationError) -> Response:

@@ -1,11 +1,20 @@
 """Bases of the wire shapes: every service's `schemas.py` builds on them."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    WithJsonSchema,
+    field_validator,
+)
 
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 UtcDateTime = Annotated[
@@ -29,6 +38,24 @@ LocalDate = Annotated[date, BeforeValidator(_written_as_a_date)]
 """A day where the listing is, in a body: `YYYY-MM-DD` and nothing else."""
 
 
+def _written_as_a_time(value: Any) -> Any:
+    """pydantic would take 54000 and "15:00:00.5+03:00" for times too."""
+    if isinstance(value, time):
+        return value
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise ValueError("must be a time of day written HH:MM")
+    return time.fromisoformat(value)
+
+
+LocalTime = Annotated[
+    time,
+    BeforeValidator(_written_as_a_time),
+    PlainSerializer(lambda at: at.strftime("%H:%M"), return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_TIME.pattern}$", "examples": ["15:00"]}),
+]
+"""A time of day where the listing is: `HH:MM` and nothing else."""
+
+
 class Body(BaseModel):
     """What a client sends. A field we do not know is refused, so a typing error never goes unnoticed."""
 
@@ -49,8 +76,10 @@ class Resource(BaseModel):
 
 def without_nul(value: Any) -> Any:
     """Refuse U+0000 in a string, or in the strings of a list."""
-    texts = value if isinstance(value, list) else [value]
-    if any(isinstance(text, str) and "\x00" in text for text in texts):
+    # It runs for every field of every body: most are no list, and an `any` for one value takes three times as long.
+    if (isinstance(value, str) and "\x00" in value) or (
+        isinstance(value, list) and any(isinstance(text, str) and "\x00" in text for text in value)
+    ):
         raise ValueError("must not contain the character U+0000")
     return value
 

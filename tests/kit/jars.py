@@ -12,7 +12,7 @@ from nexus_kit.auth import CurrentUser
 from nexus_kit.conditional import Conditional, etag
 from nexus_kit.db import SessionDep, UnitOfWork, Uuid7Pk, service_metadata
 from nexus_kit.errors import BadGateway, Conflict, NotFound
-from nexus_kit.idempotency import IDEMPOTENCY_KEYS, Once, OnceAcross
+from nexus_kit.idempotency import IDEMPOTENCY_KEYS, Once, OnceAcross, OnceIfKeyed
 from nexus_kit.inbox import INBOX
 from nexus_kit.outbox import OUTBOX, emit
 from nexus_kit.pages import CursorsDep, PageOf, PageQuery, paginate
@@ -113,6 +113,15 @@ async def make(new: NewJar, owner: CurrentUser, session: SessionDep, once: Once)
     await session.flush()
     await emit(session, UserUpdated(user_id=jar.id), sequence=jar.version)
     return once.keep(201, JarOut.model_validate(jar), headers={"Location": f"/api/v1/jars/{jar.id}"})
+
+
+@router.post("/jars/{jar_id}/pebbles", status_code=201)
+async def drop(jar_id: UUID, owner: CurrentUser, session: SessionDep, once: OnceIfKeyed) -> JarOut:
+    """Put a pebble into the jar: one too many is no great harm."""
+    jar = await _find(session, jar_id, owner.user_id, for_update=True)
+    jar.coins += 1
+    await session.flush()
+    return once.keep(201, JarOut.model_validate(jar))
 
 
 @router.post("/jars/{jar_id}/coins", status_code=201)

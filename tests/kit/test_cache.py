@@ -1,13 +1,8 @@
-"""The cache answers from Redis, but never with what a finished write has made untrue, and can do without Redis."""
+"""The cache answers from Redis, but never with what a finished write has made untrue."""
 
 import asyncio
-import contextlib
 import random
-import signal
-import time
-from collections.abc import Awaitable, Callable
-from typing import Self
-from urllib.parse import urlsplit
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,120 +11,64 @@ from nexus_kit import cache as cache_module
 from nexus_kit.cache import Cache
 from nexus_kit.disposable import DisposableRedis
 
-from tests.servers import free_port, running_valkey
-
-
-class Source:
-    """What is cached: a number, which a write makes larger. It remembers how often it was asked."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.asked = 0
-
-    async def read(self) -> bytes:
-        self.asked += 1
-        number = self.number  # a transaction sees what was committed when it began ...
-        await asyncio.sleep(random.uniform(0, 0.003))  # ... and may take long to say so
-        return str(number).encode()
-
-    async def write(self, cache: Cache) -> int:
-        """Commit, invalidate, answer: the order that every write of a service follows."""
-        self.number += 1
-        committed = self.number
-        await cache.invalidate("pages")
-        return committed
-
-
-class Link:
-    """A wire to a server, which can be cut and mended while the server itself lives on."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self.port = free_port()
-        self._target = host, port
-        self._writers: list[asyncio.StreamWriter] = []
-
-    async def __aenter__(self) -> Self:
-        await self.mend()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.cut()
-
-    async def mend(self) -> None:
-        self._server = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
-
-    def cut(self) -> None:
-        self._server.close()
-        for writer in self._writers:
-            writer.close()
-
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server_reader, server_writer = await asyncio.open_connection(*self._target)
-        self._writers += [writer, server_writer]
-        await asyncio.gather(self._copy(reader, server_writer), self._copy(server_reader, writer))
-
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-        writer.close()
+from tests.kit.caching import Source, answering, cache_on, read
 
 
 async def test_the_second_read_is_answered_from_the_cache(redis: DisposableRedis) -> None:
-    cache, source = Cache(redis), Source()
-    await cache.get_or_compute("pages", "a", 60, source.read)
+    cache, source = cache_on(redis), Source()
+    await read(cache, "a", source.read)
 
-    again = await cache.get_or_compute("pages", "a", 60, source.read)
+    again = await read(cache, "a", source.read)
 
     assert again == b"0"
     assert source.asked == 1
 
 
 async def test_one_key_is_never_answered_with_another(redis: DisposableRedis) -> None:
-    cache = Cache(redis)
-    await cache.get_or_compute("pages", "a", 60, _answering(b"a"))
+    cache = cache_on(redis)
+    await read(cache, "a", answering(b"a"))
 
     answers = [
-        await cache.get_or_compute("pages", "b", 60, _answering(b"b")),
-        await cache.get_or_compute("other pages", "a", 60, _answering(b"c")),
+        await read(cache, "b", answering(b"b")),
+        await read(cache, "a", answering(b"c"), namespace="other"),
     ]
 
     assert answers == [b"b", b"c"]
 
 
-async def test_a_write_puts_every_older_answer_of_its_namespace_out_of_reach(redis: DisposableRedis) -> None:
-    cache, source = Cache(redis), Source()
-    await cache.get_or_compute("pages", "a", 60, source.read)
-    await cache.get_or_compute("other", "a", 60, _answering(b"kept"))
+async def test_a_write_puts_every_older_answer_out_of_reach(redis: DisposableRedis) -> None:
+    cache, source = cache_on(redis), Source()
+    await read(cache, "a", source.read)
+    await read(cache, "a", answering(b"old"), namespace="other")
 
     await source.write(cache)
 
-    assert await cache.get_or_compute("pages", "a", 60, source.read) == b"1"
-    assert await cache.get_or_compute("other", "a", 60, _answering(b"new")) == b"kept"
+    assert await read(cache, "a", source.read) == b"1"
+    assert await read(cache, "a", answering(b"new"), namespace="other") == b"new"
 
 
 async def test_an_answer_that_was_being_computed_during_a_write_is_not_kept(redis: DisposableRedis) -> None:
-    cache, source = Cache(redis), Source()
+    cache, source = cache_on(redis), Source()
 
     async def overtaken() -> bytes:
         answer = await source.read()
         await source.write(cache)
         return answer
 
-    assert await cache.get_or_compute("pages", "a", 60, overtaken) == b"0"
+    assert await read(cache, "a", overtaken) == b"0"
 
-    assert await cache.get_or_compute("pages", "a", 60, source.read) == b"1"
+    assert await read(cache, "a", source.read) == b"1"
 
 
 async def test_no_reader_sees_a_page_older_than_the_last_write_answered_before_it_asked(redis: DisposableRedis) -> None:
-    processes, source = [Cache(redis), Cache(redis)], Source()
+    processes, source = [cache_on(redis), cache_on(redis)], Source()
     answered = 0
     stale: list[tuple[int, int]] = []
 
     async def read_on(cache: Cache) -> None:
         for _ in range(40):
             promised = answered
-            seen = int(await cache.get_or_compute("pages", random.choice("ab"), 60, source.read))
+            seen = int(await read(cache, random.choice("ab"), source.read))
             if seen < promised:
                 stale.append((promised, seen))
 
@@ -148,7 +87,7 @@ async def test_no_reader_sees_a_page_older_than_the_last_write_answered_before_i
 @given(st.lists(st.sampled_from(["read a", "read b", "write", "forget"]), max_size=30))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_reads_always_agree_with_the_source(redis: DisposableRedis, steps: list[str]) -> None:
-    cache, source = Cache(redis), Source()
+    cache, source = cache_on(redis), Source()
     await redis.flushdb()
 
     for step in steps:
@@ -157,28 +96,28 @@ async def test_reads_always_agree_with_the_source(redis: DisposableRedis, steps:
         elif step == "forget":
             await redis.flushdb()
         else:
-            assert int(await cache.get_or_compute("pages", step, 60, source.read)) == source.number
+            assert int(await read(cache, step, source.read)) == source.number
 
 
 async def test_a_stampede_computes_once(redis: DisposableRedis) -> None:
-    cache, source = Cache(redis), Source()
+    cache, source = cache_on(redis), Source()
 
-    answers = await asyncio.gather(*(cache.get_or_compute("pages", "a", 60, source.read) for _ in range(100)))
+    answers = await asyncio.gather(*(read(cache, "a", source.read) for _ in range(100)))
 
     assert answers == [b"0"] * 100
     assert source.asked == 1
 
 
 async def test_when_the_one_who_computes_fails_those_who_wait_compute_for_themselves(redis: DisposableRedis) -> None:
-    cache = Cache(redis)
+    cache = cache_on(redis)
 
     async def fail() -> bytes:
         await asyncio.sleep(0.05)
         raise LookupError
 
-    first = asyncio.create_task(cache.get_or_compute("pages", "a", 60, fail))
+    first = asyncio.create_task(read(cache, "a", fail))
     await asyncio.sleep(0.02)
-    second = asyncio.create_task(cache.get_or_compute("pages", "a", 60, _answering(b"fine")))
+    second = asyncio.create_task(read(cache, "a", answering(b"fine")))
 
     assert await second == b"fine"
     with pytest.raises(LookupError):
@@ -186,11 +125,11 @@ async def test_when_the_one_who_computes_fails_those_who_wait_compute_for_themse
 
 
 async def test_answers_expire_within_a_tenth_of_their_time_to_live(redis: DisposableRedis) -> None:
-    cache = Cache(redis)
+    cache = cache_on(redis)
     for number in range(20):
-        await cache.get_or_compute("pages", str(number), 60, _answering(b"x"))
+        await read(cache, str(number), answering(b"x"))
 
-    lives = [await redis.pttl(key) async for key in redis.scan_iter("nexus:{pages}:cache:*:*")]
+    lives = [await redis.pttl(key) async for key in redis.scan_iter("nexus:{jars}:cache:answer:*")]
 
     assert len(lives) == 20
     assert all(53_000 < life <= 66_000 for life in lives)
@@ -198,95 +137,89 @@ async def test_answers_expire_within_a_tenth_of_their_time_to_live(redis: Dispos
 
 
 async def test_an_answer_that_is_too_large_is_given_but_not_stored(redis: DisposableRedis) -> None:
-    cache = Cache(redis)
+    cache = cache_on(redis)
     large = b"x" * (cache_module.MAX_BYTES + 1)
 
-    assert await cache.get_or_compute("pages", "a", 60, _answering(large)) == large
+    assert await read(cache, "a", answering(large)) == large
 
-    assert [key async for key in redis.scan_iter("nexus:{pages}:cache:*:*")] == []
+    assert [key async for key in redis.scan_iter("nexus:{jars}:cache:answer:*")] == []
+
+
+async def test_an_answer_tells_how_it_came_about(redis: DisposableRedis) -> None:
+    cache = cache_on(redis)
+
+    async def compute() -> bytes:
+        await asyncio.sleep(0.1)
+        return b"x"
+
+    asked = "pages", "a", 60.0, compute
+    computed, stored = await cache.get_or_compute(*asked), await cache.get_or_compute(*asked)
+    async with cache.changing():
+        changing = await cache.get_or_compute(*asked)
+    together = await asyncio.gather(cache.get_or_compute(*asked), cache.get_or_compute(*asked))
+
+    assert computed.status == "fwd=uri-miss; stored"
+    assert re.fullmatch(r"hit; ttl=(5\d|6[0-6])", stored.status)
+    assert changing.status == "fwd=bypass"
+    assert {each.status for each in together} == {"fwd=uri-miss; stored", "fwd=uri-miss; collapsed"}
 
 
 async def test_the_statistics_sum_over_processes(redis: DisposableRedis) -> None:
-    first, second = Cache(redis), Cache(redis)
-    await first.get_or_compute("pages", "a", 60, _answering(b"x"))
-    await first.get_or_compute("pages", "a", 60, _answering(b"x"))
-    await second.get_or_compute("pages", "a", 60, _answering(b"x"))
-    await first.get_or_compute("pages", "b", 60, _answering(b"x"))
+    first, second = cache_on(redis), cache_on(redis)
+    await read(first, "a", answering(b"12345"))
+    await read(first, "a", answering(b"12345"))
+    await read(second, "a", answering(b"12345"))
+    await read(first, "b", answering(b"678"))
+    async with first.changing():
+        await read(first, "b", answering(b"678"))
 
-    stats = await second.stats()
+    stats = await first.stats()
 
-    assert stats == {
-        "hits": 2,
-        "misses": 2,
-        "hit_ratio": 0.5,
-        "namespaces": {"pages": {"hits": 2, "misses": 2, "hit_ratio": 0.5}},
-    }
-
-
-async def test_a_redis_that_dies_is_not_missed() -> None:
-    source = Source()
-    with running_valkey() as (url, process):
-        async with DisposableRedis.connect(f"{url}/0") as redis:
-            cache = Cache(redis)
-            assert await cache.get_or_compute("pages", "a", 60, source.read) == b"0"
-
-            process.kill()
-            process.wait()
-            await source.write(cache)
-            answers = [await cache.get_or_compute("pages", "a", 60, source.read) for _ in range(10)]
-
-    assert answers == [b"1"] * 10
+    nothing = dict.fromkeys(stats["pages"], 0)
+    assert stats["other"] == nothing
+    # second has counted a hit, and will tell when it stores something
+    assert stats["pages"] == nothing | {"hits": 1, "misses": 2, "bypasses": 1, "bytes_written": 8, "bytes_stored": 8}
+    await read(second, "c", answering(b"9"))
+    assert (await first.stats())["pages"]["hits"] == 2
 
 
-async def test_a_redis_that_hangs_is_waited_for_once_and_not_by_each_reader() -> None:
-    source = Source()
-    with running_valkey() as (url, process):
-        async with DisposableRedis.connect(f"{url}/0") as redis:
-            cache = Cache(redis)
-            process.send_signal(signal.SIGSTOP)
-            await cache.get_or_compute("pages", "a", 60, source.read)
+async def test_the_bytes_of_expired_answers_are_not_counted(redis: DisposableRedis) -> None:
+    cache = cache_on(redis)
+    await cache.get_or_compute("pages", "a", 0.5, answering(b"12345"))
+    before = (await cache.stats())["pages"]
 
-            started = time.monotonic()
-            await asyncio.gather(*(cache.get_or_compute("pages", "a", 60, source.read) for _ in range(100)))
-            process.send_signal(signal.SIGCONT)
+    await asyncio.sleep(2.1)
 
-    assert time.monotonic() - started < 0.5
+    after = (await cache.stats())["pages"]
+    assert (before["bytes_stored"], after["bytes_stored"], after["bytes_written"]) == (5, 0, 5)
 
 
-async def test_a_write_while_redis_is_out_of_reach_is_made_good_before_the_cache_is_used_again(
-    redis_url: str, redis: DisposableRedis
+async def test_an_answer_that_a_write_overtakes_counts_as_a_stale_serve_for_each_who_got_it(
+    redis: DisposableRedis,
 ) -> None:
-    source, address = Source(), urlsplit(redis_url)
-    async with (
-        Link(address.hostname or "", address.port or 0) as link,
-        DisposableRedis.connect(f"redis://:{address.password}@127.0.0.1:{link.port}/15") as linked,
-    ):
-        cache = Cache(linked)
-        await cache.get_or_compute("pages", "a", 60, source.read)
-        link.cut()
-        await source.write(cache)
-        during = await cache.get_or_compute("pages", "a", 60, source.read)
-        await link.mend()
-        await asyncio.sleep(1.1)
+    cache, source, written = cache_on(redis), Source(), asyncio.Event()
 
-        after = [await cache.get_or_compute("pages", "a", 60, source.read) for _ in range(3)]
-
-    assert during == b"1"
-    assert after == [b"1"] * 3
-    assert source.asked == 3, "the cache was not used again"
-
-
-async def test_a_restarted_redis_that_forgot_the_last_invalidation_serves_nothing_old(redis: DisposableRedis) -> None:
-    before, source = Cache(redis), Source()
-    await before.get_or_compute("pages", "a", 60, source.read)
-    source.number += 1  # a write whose bump was in the second that the server lost
-    await redis.script_flush()  # what a restart does: the data are back, the scripts are not
-
-    assert await Cache(redis).get_or_compute("pages", "a", 60, source.read) == b"1"
-
-
-def _answering(answer: bytes) -> Callable[[], Awaitable[bytes]]:
-    async def compute() -> bytes:
+    async def slowly() -> bytes:
+        answer = await source.read()
+        await written.wait()
         return answer
 
-    return compute
+    readers = [asyncio.create_task(read(cache, "a", slowly)) for _ in range(3)]
+    async with asyncio.timeout(5):
+        while (await cache.stats())["pages"]["misses"] < 3 or not source.asked:
+            pass
+    await source.write(cache)
+    written.set()
+
+    assert await asyncio.gather(*readers) == [b"0"] * 3
+    assert await read(cache, "a", source.read) == b"1"
+    assert (await cache.stats())["pages"]["stale_serves"] == 3
+
+
+async def test_a_key_of_somebody_else_is_never_looked_at(redis: DisposableRedis) -> None:
+    await redis.set("somebody:else", b"x" * 1000)
+    cache = cache_on(redis)
+    await read(cache, "a", answering(b"x"))
+
+    assert (await cache.stats())["pages"]["bytes_stored"] == 1
+    assert {key.split(b":cache:")[0] async for key in redis.scan_iter()} == {b"nexus:{jars}", b"somebody:else"}

@@ -39,7 +39,7 @@ async def test_a_change_must_say_what_it_is_based_on(client: httpx.AsyncClient, 
     assert (answer.status_code, answer.json()["code"]) == (428, "precondition_required")
 
 
-@pytest.mark.parametrize("base", ['"1"', '"0", "1"', "*", 'W/"1"'])
+@pytest.mark.parametrize("base", ['"1"', '"0", "1"', "*", 'W/"1"', '"1.5e2a"'])
 async def test_a_change_of_the_current_version_succeeds(client: httpx.AsyncClient, jar: str, base: str) -> None:
     answer = await client.patch(jar, json={"label": "b"}, headers={"If-Match": base})
 
@@ -47,7 +47,7 @@ async def test_a_change_of_the_current_version_succeeds(client: httpx.AsyncClien
     assert answer.headers["ETag"] == '"2"'
 
 
-@pytest.mark.parametrize("base", ['"2"', "1", "nonsense", ""])
+@pytest.mark.parametrize("base", ['"2"', '"2.1"', '"11"', "1", "nonsense", ""])
 async def test_a_change_of_another_version_is_refused(client: httpx.AsyncClient, jar: str, base: str) -> None:
     answer = await client.patch(jar, json={"label": "b"}, headers={"If-Match": base})
 

@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
-from nexus_kit.db import Database, after_commit, lock, retry_on_conflict
+from nexus_kit.db import Database, around_commit, lock, retry_on_conflict
 from nexus_kit.errors import Busy, Unavailable
 from nexus_kit.testing import Service
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from tests.kit.jars import Jar, JarFull
+from tests.kit.jars import Jar, JarFull, NicknameTaken
 from tests.servers import running_postgres
 
 
@@ -34,22 +36,52 @@ async def test_a_unit_of_work_commits_all_or_nothing(service: Service) -> None:
         assert await session.scalar(select(func.count()).select_from(Jar)) == 1
 
 
-async def test_what_is_to_follow_the_commit_follows_it_and_never_a_rollback(service: Service) -> None:
+async def test_a_commit_happens_inside_what_was_put_around_it_once_and_a_rollback_outside(service: Service) -> None:
     seen: list[int | None] = []
 
     async def look() -> None:
         async with service.database.unit_of_work() as session:
             seen.append(await session.scalar(select(func.count()).select_from(Jar)))
 
+    @contextlib.asynccontextmanager
+    async def looking() -> AsyncIterator[None]:
+        await look()
+        try:
+            yield
+        finally:
+            await look()
+
     async with service.database.unit_of_work() as session:
+        around_commit(session, looking)
+        around_commit(session, looking)
         session.add(_jar())
-        after_commit(session, look)
+        await session.flush()
     with contextlib.suppress(LookupError):
         async with service.database.unit_of_work() as session:
-            after_commit(session, look)
+            around_commit(session, looking)
             raise LookupError
 
-    assert seen == [1]
+    assert seen == [0, 1]
+
+
+async def test_what_was_put_around_a_commit_is_left_when_the_commit_fails(service: Service) -> None:
+    seen: list[str] = []
+
+    @contextlib.asynccontextmanager
+    async def watching() -> AsyncIterator[None]:
+        seen.append("entered")
+        try:
+            yield
+        finally:
+            seen.append("left")
+
+    with contextlib.suppress(NicknameTaken):
+        async with service.database.unit_of_work() as session:
+            around_commit(session, watching)
+            session.add_all([_jar(nickname="Ali"), _jar(nickname="Ali")])
+        raise AssertionError("both are called Ali")
+
+    assert seen == ["entered", "left"]
 
 
 async def test_a_named_constraint_becomes_its_problem_and_an_unnamed_one_stays_a_fault(service: Service) -> None:
@@ -123,6 +155,24 @@ async def test_a_connection_that_the_server_ends_in_the_middle_is_a_503(service:
         await work()
 
 
+async def test_connections_that_the_server_ended_while_nobody_used_them_are_replaced(service: Service) -> None:
+    async with AsyncExitStack() as stack:
+        sessions = [await stack.enter_async_context(service.database.unit_of_work()) for _ in range(4)]
+        before = {await session.scalar(select(func.pg_backend_pid())) for session in sessions}
+    async with service.database.unit_of_work() as session:
+        others = text("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE pid = ANY(:pids)")
+        me = await session.scalar(select(func.pg_backend_pid()))
+        await session.execute(others, {"pids": list(before - {me})})
+    await asyncio.sleep(0.1)  # until their goodbye has been read
+
+    async with AsyncExitStack() as stack:
+        sessions = [await stack.enter_async_context(service.database.unit_of_work()) for _ in range(4)]
+        after = {await session.scalar(select(func.pg_backend_pid())) for session in sessions}
+
+    assert len(after) == 4
+    assert after.isdisjoint(before - {me})
+
+
 async def test_waiting_for_a_connection_ends_with_busy(service: Service) -> None:
     url = service.app.state.runtime.settings.database_url.get_secret_value()
     database = Database(url, pool_size=1)
@@ -135,5 +185,5 @@ async def test_waiting_for_a_connection_ends_with_busy(service: Service) -> None
     await database.engine.dispose()
 
 
-def _jar(coins: int = 0) -> Jar:
-    return Jar(owner_id=uuid4(), label="a", coins=coins)
+def _jar(coins: int = 0, nickname: str | None = None) -> Jar:
+    return Jar(owner_id=uuid4(), label="a", coins=coins, nickname=nickname)

@@ -141,6 +141,28 @@ async def test_old_answers_are_forgotten_and_younger_ones_are_not(owner: httpx.A
     assert keys == ["young"]
 
 
+async def test_where_the_key_is_not_required_it_is_honoured_all_the_same(owner: httpx.AsyncClient, jar: str) -> None:
+    first = await owner.post(f"{jar}/pebbles", headers={"Idempotency-Key": "k"})
+
+    again = await owner.post(f"{jar}/pebbles", headers={"Idempotency-Key": "k"})
+    elsewhere = await owner.post(f"/api/v1/jars/{uuid4()}/pebbles", headers={"Idempotency-Key": "k"})
+
+    assert (first.status_code, first.json()["coins"]) == (201, 1)
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_where_the_key_is_not_required_each_request_without_one_counts(
+    owner: httpx.AsyncClient, jar: str, service: Service
+) -> None:
+    answers = [await owner.post(f"{jar}/pebbles") for _ in range(2)]
+
+    assert [(answer.status_code, answer.json()["coins"]) for answer in answers] == [(201, 1), (201, 2)]
+    async with service.database.unit_of_work() as session:
+        assert list(await session.scalars(select(IDEMPOTENCY_KEYS.c.key))) == ["the jar"]
+
+
 async def test_across_two_transactions_a_retry_gets_the_first_answer_too(owner: httpx.AsyncClient, jar: str) -> None:
     first = await owner.post(f"{jar}/coins", headers={"Idempotency-Key": "k"})
 
