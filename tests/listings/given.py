@@ -1,5 +1,6 @@
 """What these tests start from: a complete listing, and the ways to bring listings and facts into the service."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from nexus_contracts.envelope import CloudEvent, Event
 from nexus_kit.testing import Service, from_service
 from nexus_listings.listings.models import Listing
 from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 API = "/api/v1"
 COMPLETE: dict[str, Any] = {
@@ -95,6 +97,14 @@ async def user_is_deleted(service: Service, user_id: UUID) -> None:
     """Auth says that an account is closed."""
     answer = await deliver(service, UserDeleted(user_id=user_id))
     assert answer.status_code == 204, answer.text
+
+
+async def stuck(session: AsyncSession, number: int) -> None:
+    """Wait until so many transactions wait for a lock."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with asyncio.timeout(1.5):
+        while (await session.scalar(waiting) or 0) < number:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
 
 
 async def rows(service: Service, listings: list[dict[str, Any]]) -> None:

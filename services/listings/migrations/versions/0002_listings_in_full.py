@@ -20,7 +20,16 @@ def upgrade() -> None:
         op.add_column("listings", column)
     op.drop_constraint("ck_listings_cancellation_policy", "listings")
     op.create_check_constraint("cancellation_policy", "listings", POLICIES.format(more=", 'custom'"))
-    op.create_check_constraint("extra_guests", "listings", "included_guests > 0 AND extra_guest_fee_amount >= 0")
+    op.create_check_constraint("included_guests", "listings", "included_guests BETWEEN 1 AND capacity")
+    op.create_check_constraint("extra_guest_fee", "listings", "extra_guest_fee_amount >= 0")
+    op.create_check_constraint(
+        "tiers_of_custom", "listings", "cancellation_policy = 'custom' OR cancellation_tiers = '[]'"
+    )
+    op.create_check_constraint(
+        "tiers_complete",
+        "listings",
+        "published_at IS NULL OR cancellation_policy <> 'custom' OR cancellation_tiers <> '[]'",
+    )
     op.create_check_constraint("window", "listings", "advance_notice_hours >= 0 AND booking_window_days > 0")
     op.create_check_constraint("rating", "listings", "rating BETWEEN 1 AND 5 AND reviews >= 0")
     op.create_unique_constraint("uq_listings_host_id_external_id", "listings", ["host_id", "external_id"])
@@ -56,7 +65,10 @@ def downgrade() -> None:
     op.drop_table("erased_hosts")
     op.drop_constraint("uq_listings_host_id_external_id", "listings")
     op.drop_constraint("ck_listings_cancellation_policy", "listings")
-    op.execute("UPDATE listings SET cancellation_policy = 'strict' WHERE cancellation_policy = 'custom'")
+    op.execute(
+        "UPDATE listings SET cancellation_policy = 'strict', cancellation_tiers = '[]'"
+        " WHERE cancellation_policy = 'custom'"
+    )
     op.create_check_constraint("cancellation_policy", "listings", POLICIES.format(more=""))
     for column in added():
         op.drop_column("listings", column.name)

@@ -6,17 +6,20 @@
 from datetime import datetime, time
 from typing import Any
 from uuid import UUID
+from zlib import crc32
 
 from nexus_contracts.listings import CancellationPolicy, ListingStatus
 from nexus_contracts.money import Money
 from nexus_contracts.rates import CancellationTier, LengthDiscount, Rates
 from nexus_kit.db import BigInt, CreatedAt, Document, Timestamp, Uuid7Pk
 from nexus_kit.errors import IllegalTransition
+from pydantic_core import to_json
 from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
     Computed,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Text,
@@ -30,6 +33,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, deferred, mapped_column
 
 from nexus_listings.db import Base
+from nexus_listings.photos.models import ShownPhoto
 
 LEGAL_MOVES: dict[ListingStatus, frozenset[ListingStatus]] = {
     ListingStatus.DRAFT: frozenset({ListingStatus.PUBLISHED, ListingStatus.ARCHIVED}),
@@ -69,7 +73,13 @@ class Listing(Base):
         CheckConstraint("min_nights BETWEEN 1 AND max_nights", name="nights"),
         CheckConstraint("price_amount > 0 AND cleaning_fee_amount >= 0", name="amounts"),
         CheckConstraint("capacity > 0 AND units > 0", name="places"),
-        CheckConstraint("included_guests > 0 AND extra_guest_fee_amount >= 0", name="extra_guests"),
+        CheckConstraint("included_guests BETWEEN 1 AND capacity", name="included_guests"),
+        CheckConstraint("extra_guest_fee_amount >= 0", name="extra_guest_fee"),
+        CheckConstraint("cancellation_policy = 'custom' OR cancellation_tiers = '[]'", name="tiers_of_custom"),
+        CheckConstraint(
+            "published_at IS NULL OR cancellation_policy <> 'custom' OR cancellation_tiers <> '[]'",
+            name="tiers_complete",
+        ),
         CheckConstraint("advance_notice_hours >= 0 AND booking_window_days > 0", name="window"),
         CheckConstraint("rating BETWEEN 1 AND 5 AND reviews >= 0", name="rating"),
         UniqueConstraint("host_id", "external_id"),
@@ -81,7 +91,7 @@ class Listing(Base):
     external_id: Mapped[str | None] = mapped_column(Text)
     """The host's own name for it, unique among the host's: an import made twice finds what it made."""
     version: Mapped[int] = mapped_column(default=1)
-    """Grows with every change: the ETag, and the sequence of its events."""
+    """Grows with every change but those of its photos: an edit is based on it; the sequence of its events."""
     status: Mapped[ListingStatus] = mapped_column(default=ListingStatus.DRAFT)
 
     title: Mapped[str] = mapped_column(Text)
@@ -139,6 +149,8 @@ class Listing(Base):
     rating: Mapped[float | None]
     """Mean of the stars (1 to 5) that guests gave; null before the first review. Only bookings' facts move it."""
     reviews: Mapped[int] = mapped_column(server_default=text("0"))
+    photos: Mapped[list[ShownPhoto]] = mapped_column(Document(list[ShownPhoto]), server_default=text("'[]'::jsonb"))
+    """Those that are ready, in their order; the first is the cover. `photos/service.py` moves it."""
 
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt] = mapped_column(onupdate=func.now())
@@ -147,6 +159,15 @@ class Listing(Base):
 
     words: Mapped[str] = deferred(mapped_column(TSVECTOR, Computed(_WORDS, persisted=True)))
     """What full-text search looks at."""
+    cell: Mapped[BigInt | None] = deferred(mapped_column(Computed("cell_of(latitude, longitude)", persisted=True)))
+    """Where it is on a grid whose cells are numbered so that a box is a few ranges (`shapes.covering`)."""
+    lowest_price: Mapped[BigInt | None] = deferred(
+        mapped_column(Computed("lowest_price(price_amount, rates, length_discounts)", persisted=True))
+    )
+    highest_price: Mapped[BigInt | None] = deferred(
+        mapped_column(Computed("highest_price(price_amount, rates)", persisted=True))
+    )
+    """What a night of any stay costs at least and at most, in minor units."""
 
     @property
     def price(self) -> Money | None:
@@ -175,6 +196,11 @@ class Listing(Base):
     def extra_guest_fee(self, money: Money) -> None:
         self.extra_guest_fee_amount = money.amount
 
+    @property
+    def shown_version(self) -> str:
+        """The ETag's: the version, and behind a dot the photos, which become ready while the host edits the rest."""
+        return f"{self.version}.{crc32(to_json(self.photos)):08x}" if self.photos else str(self.version)
+
     def move(self, status: ListingStatus) -> None:
         """Go to another state, or raise `IllegalTransition`."""
         if status not in LEGAL_MOVES[self.status]:
@@ -183,11 +209,14 @@ class Listing(Base):
 
     def missing(self) -> list[str]:
         """The fields whose absence keeps it from being published."""
-        return [name for name in NEEDED_TO_PUBLISH if getattr(self, name) is None]
+        absent = [name for name in NEEDED_TO_PUBLISH if getattr(self, name) is None]
+        if self.cancellation_policy is CancellationPolicy.CUSTOM and not self.cancellation_tiers:
+            absent.append("cancellation_tiers")
+        return absent
 
 
 class ErasedHost(Base):
-    """A host whose account was erased. Their token is believed for some seconds more; their listings stay archived."""
+    """A host whose account was erased. Their token is believed for some time more; their listings stay archived."""
 
     __tablename__ = "erased_hosts"
 
@@ -198,6 +227,12 @@ class ErasedHost(Base):
 IS_PUBLISHED = Listing.status == literal_column("'published'")
 """Written out, never a parameter: only so does PostgreSQL see that the partial indexes below fit."""
 
+RATED: ColumnElement[float] = func.coalesce(Listing.rating, literal_column("0"), type_=Double)
+TITLE: ColumnElement[Any] = func.ts_filter(Listing.words, literal_column("'{a}'"), type_=TSVECTOR)
+TEXT: ColumnElement[Any] = func.ts_filter(Listing.words, literal_column("'{a,b}'"), type_=TSVECTOR)
+GLOBE: ColumnElement[Any] = func.on_globe(Listing.latitude, Listing.longitude)
+"""Expressions that have an index: what full-text search sees of the title, and of title and description; the globe."""
+
 # One index for each filter, in the order of the newest-first page wherever the filter is an equality.
 _NEWEST = (Listing.published_at.desc(), Listing.id.desc())
 _FOUND_BY: dict[str, tuple[ColumnElement[Any], ...]] = {
@@ -207,16 +242,28 @@ _FOUND_BY: dict[str, tuple[ColumnElement[Any], ...]] = {
     "city": (func.fold(Listing.city), *_NEWEST),
     "country": (Listing.country.expression, *_NEWEST),
     "capacity": (Listing.capacity.expression,),
+    "cell": (Listing.cell.expression,),
+    "lowest_price": (Listing.lowest_price.expression, Listing.id.expression),
+    "highest_price": (Listing.highest_price.expression, Listing.id.expression),
+    "rating": (RATED.desc(), Listing.reviews.desc(), Listing.id.desc()),
 }
 for _filter, _columns in _FOUND_BY.items():
     Index(f"ix_listings_published_{_filter}", *_columns, postgresql_where=IS_PUBLISHED)
-# fastupdate would leave new rows in a list that each search must read through: ours are read more than written.
-Index(
-    "ix_listings_published_words",
-    Listing.words,
-    postgresql_using="gin",
-    postgresql_with={"fastupdate": "off"},
-    postgresql_where=IS_PUBLISHED,
-)
+_CONTAINED_IN: dict[str, ColumnElement[Any]] = {
+    "words": Listing.words.expression,
+    "title": TITLE,
+    "text": TEXT,
+    "amenities": Listing.amenities.expression,
+}
+for _filter, _column in _CONTAINED_IN.items():
+    # New rows wait in a short list that each search reads through: else an import would spend half its time here.
+    Index(
+        f"ix_listings_published_{_filter}",
+        _column,
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "on", "gin_pending_list_limit": "1024"},
+        postgresql_where=IS_PUBLISHED,
+    )
+Index("ix_listings_published_globe", GLOBE, postgresql_using="gist", postgresql_where=IS_PUBLISHED)
 Index("ix_listings_host_id", Listing.host_id, Listing.id.desc())
 Index("ix_listings_category", Listing.category)

@@ -16,6 +16,7 @@ from nexus_kit.errors import (
     ValidationFailed,
     responses,
 )
+from nexus_kit.idempotency import IdempotencyInProgress, IdempotencyKeyReused, OnceIfKeyed
 from nexus_kit.pages import CursorMismatch, CursorsDep, InvalidCursor, PageOf, paginate
 from nexus_kit.tokens import NotAuthenticated
 
@@ -34,19 +35,24 @@ seen = APIRouter(prefix="/listings", tags=["listings"], route_class=public("list
 internal = APIRouter(prefix="/internal/listings", tags=["internal"])
 
 ListingId = Annotated[UUID, Path(description="Id of a listing.")]
+ONCE = (IdempotencyInProgress, IdempotencyKeyReused)
+UNFIT = (
+    *(service.UnknownCategory, service.NightsInverted, service.MoreIncludedThanFit, service.TiersWithoutCustomPolicy),
+    *(service.ExternalIdTaken, service.AccountErased, ValidationFailed),
+)
 
 
 @router.post(
     "",
     status_code=201,
     summary="Draft a listing",
-    responses=responses(NotAuthenticated, service.UnknownCategory, service.NightsInverted, ValidationFailed),
+    responses=responses(NotAuthenticated, *UNFIT, *ONCE),
 )
-async def draft(body: ListingDraft, host: CurrentUser, session: SessionDep, response: Response) -> ListingOut:
+async def draft(body: ListingDraft, host: CurrentUser, session: SessionDep, once: OnceIfKeyed) -> ListingOut:
     """Only its host sees a draft. `publish` says what it lacks."""
     listing = await service.draft(session, host.user_id, body)
-    response.headers["Location"] = f"/api/v1/listings/{listing.id}"
-    return _to_its_host(listing, response)
+    headers = {"Location": f"/api/v1/listings/{listing.id}", **_for_its_host(listing)}
+    return once.keep(201, ListingOut.model_validate(listing), headers=headers)
 
 
 @router.get("/mine", summary="My listings", responses=responses(NotAuthenticated, InvalidCursor, CursorMismatch))
@@ -66,9 +72,9 @@ async def read(
     """A published listing, or in any state the caller's own."""
     listing = await service.find_visible(session, listing_id, user.user_id if user else None)
     if listing.status is not ListingStatus.PUBLISHED:
-        conditions.not_modified(response, listing.version)
+        conditions.not_modified(response, listing.shown_version)
         return _to_its_host(listing, response)
-    response.headers["ETag"] = etag(listing.version)
+    response.headers["ETag"] = etag(listing.shown_version)
     return ListingOut.model_validate(listing)
 
 
@@ -77,7 +83,7 @@ async def read(
     summary="Change a listing",
     responses=responses(
         *(NotAuthenticated, NotFound, PreconditionFailed, PreconditionRequired, service.ListingArchived),
-        *(service.ListingIncomplete, service.UnknownCategory, service.NightsInverted, ValidationFailed),
+        *(service.ListingIncomplete, *UNFIT),
     ),
 )
 async def change(
@@ -105,21 +111,26 @@ async def archive(listing_id: ListingId, host: CurrentUser, session: SessionDep)
 @router.post(
     "/{listing_id}/publish",
     summary="Let guests find a listing",
-    responses=responses(NotAuthenticated, EmailNotVerified, NotFound, IllegalTransition, service.ListingIncomplete),
+    responses=responses(
+        *(NotAuthenticated, EmailNotVerified, NotFound, IllegalTransition),
+        *(service.ListingIncomplete, service.AccountErased, *ONCE),
+    ),
 )
-async def publish(listing_id: ListingId, host: VerifiedUser, session: SessionDep, response: Response) -> ListingOut:
+async def publish(listing_id: ListingId, host: VerifiedUser, session: SessionDep, once: OnceIfKeyed) -> ListingOut:
     """From draft or unpublished. All that is missing is said at once."""
-    return _to_its_host(await service.publish(session, listing_id, host.user_id), response)
+    listing = await service.publish(session, listing_id, host.user_id)
+    return once.keep(200, ListingOut.model_validate(listing), headers=_for_its_host(listing))
 
 
 @router.post(
     "/{listing_id}/unpublish",
     summary="Hide a listing",
-    responses=responses(NotAuthenticated, NotFound, IllegalTransition),
+    responses=responses(NotAuthenticated, NotFound, IllegalTransition, *ONCE),
 )
-async def unpublish(listing_id: ListingId, host: CurrentUser, session: SessionDep, response: Response) -> ListingOut:
+async def unpublish(listing_id: ListingId, host: CurrentUser, session: SessionDep, once: OnceIfKeyed) -> ListingOut:
     """Guests can no longer find or book it; its bookings stand."""
-    return _to_its_host(await service.unpublish(session, listing_id, host.user_id), response)
+    listing = await service.unpublish(session, listing_id, host.user_id)
+    return once.keep(200, ListingOut.model_validate(listing), headers=_for_its_host(listing))
 
 
 @internal.get("/{listing_id}", summary="What bookings must know of a listing", responses=responses(NotFound))
@@ -129,7 +140,10 @@ async def read_snapshot(listing_id: ListingId, _: ServiceCaller, session: Sessio
 
 
 def _to_its_host(listing: Listing, response: Response) -> ListingOut:
-    """With the ETag that the next PATCH needs, for nobody's cache."""
-    response.headers["ETag"] = etag(listing.version)
-    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers.update(_for_its_host(listing))
     return ListingOut.model_validate(listing)
+
+
+def _for_its_host(listing: Listing) -> dict[str, str]:
+    """The ETag that the next PATCH needs, for nobody's cache."""
+    return {"ETag": etag(listing.shown_version), "Cache-Control": "private, no-cache"}

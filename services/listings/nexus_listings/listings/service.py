@@ -1,14 +1,11 @@
 """What a host does with a listing, and what follows for the others: every change of a published one is announced.
 
-`routes.py` calls it for hosts; `main.py` lists `archive_all_of` among the events that this service consumes.
+`routes.py` calls it for hosts, `erasure.py` when one of them has gone, `imports` and `photos` for what they change.
 """
 
-from datetime import UTC, datetime
-from typing import Any
+from typing import ClassVar
 from uuid import UUID
 
-from nexus_contracts.auth import UserDeleted
-from nexus_contracts.envelope import CloudEvent
 from nexus_contracts.listings import (
     ListingDeleted,
     ListingFact,
@@ -19,14 +16,17 @@ from nexus_contracts.listings import (
     ListingUpdated,
 )
 from nexus_kit.conditional import Preconditions
-from nexus_kit.errors import Conflict, FieldError, NotFound, Problem, Unprocessable
+from nexus_kit.db import advisory_key, lock
+from nexus_kit.errors import Conflict, FieldError, Gone, NotFound, Problem, Unprocessable
 from nexus_kit.outbox import emit
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from nexus_listings.listings.models import Listing
-from nexus_listings.listings.schemas import CURRENCY, ListingChanges, ListingDraft
+from nexus_listings.listings.models import ErasedHost, Listing
+from nexus_listings.listings.schemas import ListingChanges, ListingDraft
 from nexus_listings.publicly import forget_pages
+from nexus_listings.terms import CURRENCY
 
 
 class ListingIncomplete(Unprocessable):
@@ -37,25 +37,62 @@ class ListingArchived(Conflict):
     """The listing was removed for good and changes no more."""
 
 
-class UnknownCategory(Unprocessable):
+class AccountErased(Gone):
+    """This account was closed."""
+
+
+class ExternalIdTaken(Conflict):
+    """Another listing of this host has this external_id."""
+
+
+class FieldUnfit(Unprocessable):
+    """A field does not go with the others, or with what there is."""
+
+    pointer: ClassVar[str] = ""
+
+    def __init__(self) -> None:
+        super().__init__(errors=[FieldError(pointer=self.pointer, code=self.code(), message=self.title())])
+
+
+class UnknownCategory(FieldUnfit):
     """There is no category with this slug."""
 
+    pointer = "/category"
 
-class NightsInverted(Unprocessable):
+
+class NightsInverted(FieldUnfit):
     """min_nights is above max_nights."""
+
+    pointer = "/max_nights"
+
+
+class MoreIncludedThanFit(FieldUnfit):
+    """included_guests is above capacity."""
+
+    pointer = "/included_guests"
+
+
+class TiersWithoutCustomPolicy(FieldUnfit):
+    """Only a custom cancellation policy has tiers."""
+
+    pointer = "/cancellation_tiers"
 
 
 CONSTRAINTS: dict[str, type[Problem]] = {
     "fk_listings_category_categories": UnknownCategory,
+    "uq_listings_host_id_external_id": ExternalIdTaken,
     "ck_listings_nights": NightsInverted,
+    "ck_listings_included_guests": MoreIncludedThanFit,
+    "ck_listings_tiers_of_custom": TiersWithoutCustomPolicy,
 }
 """What a client is told when the database refuses a row."""
 
 
 async def draft(session: AsyncSession, host_id: UUID, fields: ListingDraft) -> Listing:
     """Keep a new listing, which nobody but its host can see."""
+    await refuse_erased(session, host_id)
     listing = Listing(host_id=host_id, currency=CURRENCY)
-    _assign(listing, fields)
+    assign(listing, fields)
     session.add(listing)
     await session.flush()
     return listing
@@ -65,31 +102,46 @@ async def change(
     session: AsyncSession, listing_id: UUID, host_id: UUID, fields: ListingChanges, conditions: Preconditions
 ) -> Listing:
     """Change the fields that were sent, if the host knows the present version. Changing nothing is no new version."""
-    listing = await _locked(session, listing_id, host_id)
-    conditions.must_match(listing.version)
-    _assign(listing, fields)
-    if session.is_modified(listing):
-        if listing.status is ListingStatus.ARCHIVED:
-            raise ListingArchived
-        if listing.published_at is not None:
-            _require_complete(listing)
-        await _announce(session, listing, ListingUpdated)
+    await refuse_erased(session, host_id)
+    listing = await locked(session, listing_id, host_id)
+    conditions.must_match(listing.shown_version)
+    await amend(session, listing, fields)
     return listing
+
+
+async def amend(session: AsyncSession, listing: Listing, fields: ListingChanges) -> bool:
+    """Change a listing whose row is locked. Says whether that made a new version."""
+    assign(listing, fields)
+    if not session.is_modified(listing):
+        return False
+    if listing.status is ListingStatus.ARCHIVED:
+        raise ListingArchived
+    if listing.published_at is not None:
+        require_complete(listing)
+    await _announce(session, listing, ListingUpdated)
+    return True
 
 
 async def publish(session: AsyncSession, listing_id: UUID, host_id: UUID) -> Listing:
     """Let guests find and book it. Raises `ListingIncomplete` with everything that is missing."""
-    listing = await _locked(session, listing_id, host_id)
-    listing.move(ListingStatus.PUBLISHED)
-    _require_complete(listing)
-    listing.published_at = listing.published_at or datetime.now(UTC)
-    await _announce(session, listing, ListingPublished)
+    await refuse_erased(session, host_id)
+    listing = await locked(session, listing_id, host_id)
+    await show(session, listing)
     return listing
+
+
+async def show(session: AsyncSession, listing: Listing) -> None:
+    """Publish a listing whose row is locked."""
+    now = await session.scalar(select(func.now()))  # the clock of the looks of saved searches, too
+    listing.move(ListingStatus.PUBLISHED)
+    require_complete(listing)
+    listing.published_at = listing.published_at or now
+    await _announce(session, listing, ListingPublished)
 
 
 async def unpublish(session: AsyncSession, listing_id: UUID, host_id: UUID) -> Listing:
     """Hide it from guests; its bookings stand."""
-    listing = await _locked(session, listing_id, host_id)
+    listing = await locked(session, listing_id, host_id)
     listing.move(ListingStatus.UNPUBLISHED)
     await _announce(session, listing, ListingUnpublished)
     return listing
@@ -97,17 +149,29 @@ async def unpublish(session: AsyncSession, listing_id: UUID, host_id: UUID) -> L
 
 async def archive(session: AsyncSession, listing_id: UUID, host_id: UUID) -> None:
     """Remove it for good; the row stays, because bookings refer to it. Doing so twice changes nothing."""
-    listing = await _locked(session, listing_id, host_id)
+    listing = await locked(session, listing_id, host_id)
     if listing.status is not ListingStatus.ARCHIVED:
         await _archive(session, listing)
 
 
-async def archive_all_of(session: AsyncSession, event: CloudEvent[Any]) -> None:
-    """The host has gone, and with them their listings."""
-    deleted: UserDeleted = event.data
-    theirs = select(Listing).where(Listing.host_id == deleted.user_id, Listing.status != ListingStatus.ARCHIVED)
+async def archive_all_of(session: AsyncSession, host_id: UUID) -> None:
+    """The host has gone, and with them their listings. A token of theirs may live some time more: `refuse_erased`."""
+    await lock(session, _host_lock(host_id))
+    await session.execute(insert(ErasedHost).values(host_id=host_id).on_conflict_do_nothing())
+    theirs = select(Listing).where(Listing.host_id == host_id, Listing.status != ListingStatus.ARCHIVED)
     for listing in await session.scalars(theirs.order_by(Listing.id).with_for_update()):
         await _archive(session, listing)
+
+
+async def refuse_erased(session: AsyncSession, host_id: UUID) -> None:
+    """Raise if this account was erased; if not, it is not erased before this transaction ends.
+
+    Whatever may bring a listing to life begins with it, before it locks a listing. The erasure takes the same lock
+    alone: it comes after such a transaction and finds what that wrote, or before it and is found.
+    """
+    await session.execute(select(func.pg_advisory_xact_lock_shared(advisory_key(_host_lock(host_id)))))
+    if await session.get(ErasedHost, host_id) is not None:
+        raise AccountErased
 
 
 async def find_visible(session: AsyncSession, listing_id: UUID, user_id: UUID | None) -> Listing:
@@ -131,7 +195,7 @@ def snapshot(listing: Listing) -> ListingSnapshot:
     return ListingSnapshot.model_validate(listing, from_attributes=True)
 
 
-async def _locked(session: AsyncSession, listing_id: UUID, host_id: UUID) -> Listing:
+async def locked(session: AsyncSession, listing_id: UUID, host_id: UUID) -> Listing:
     """The host's listing, which nobody else changes before this transaction ends. Somebody else's is not found."""
     mine = select(Listing).where(Listing.id == listing_id, Listing.host_id == host_id)
     listing = await session.scalar(mine.with_for_update())
@@ -140,12 +204,18 @@ async def _locked(session: AsyncSession, listing_id: UUID, host_id: UUID) -> Lis
     return listing
 
 
-def _assign(listing: Listing, fields: ListingChanges) -> None:
+def _host_lock(host_id: UUID) -> str:
+    return f"host {host_id}"
+
+
+def assign(listing: Listing, fields: ListingChanges) -> None:
+    """Take over the fields that were sent."""
     for name in fields.model_fields_set:
         setattr(listing, name, getattr(fields, name))
 
 
-def _require_complete(listing: Listing) -> None:
+def require_complete(listing: Listing) -> None:
+    """Refuse to show guests what lacks something, naming all of it."""
     if missing := listing.missing():
         errors = [FieldError(pointer=f"/{name}", code="missing", message="needed to publish") for name in missing]
         raise ListingIncomplete(f"Missing: {', '.join(missing)}.", errors=errors)
@@ -153,6 +223,7 @@ def _require_complete(listing: Listing) -> None:
 
 async def _archive(session: AsyncSession, listing: Listing) -> None:
     listing.move(ListingStatus.ARCHIVED)
+    listing.photos = []
     await _announce(session, listing, ListingDeleted)
 
 

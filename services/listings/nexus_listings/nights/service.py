@@ -1,14 +1,19 @@
 """Keeps `sold_out_nights` as bookings reports it. `main.py` lists it among the events that this service consumes."""
 
+from datetime import timedelta
 from typing import Any
 
 from nexus_contracts.bookings import NightsChanged
 from nexus_contracts.envelope import CloudEvent
+from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_listings.nights.models import SoldOutNight
 from nexus_listings.publicly import forget_pages
+
+KEPT = timedelta(days=3)
+"""How long a night that is over is remembered: no stay of a search begins so long ago in any time zone."""
 
 
 async def apply_nights_changed(session: AsyncSession, event: CloudEvent[Any]) -> None:
@@ -32,3 +37,8 @@ async def apply_nights_changed(session: AsyncSession, event: CloudEvent[Any]) ->
         )
     )
     forget_pages(session)
+
+
+async def prune(session: AsyncSession) -> None:
+    """Forget the nights that nobody asks for any more. A fact that comes later still writes them anew, harmlessly."""
+    await session.execute(delete(SoldOutNight).where(SoldOutNight.night < func.current_date() - KEPT.days))
