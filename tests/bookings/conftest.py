@@ -10,6 +10,8 @@ from nexus_bookings.main import build
 from nexus_contracts.listings import ListingSnapshot
 from nexus_kit.testing import Servers, Service, running_service
 
+from tests.bookings.books import audit
+from tests.bookings.changing import no_night_is_lost
 from tests.bookings.given import House, Json
 from tests.bookings.neighbours import Neighbours, serving
 from tests.local.simulators import SECRET_KEY, WEBHOOK_SECRET, PaymentSimulator, running_payment_simulator
@@ -54,7 +56,9 @@ async def service(
             NEXUS_CHAPA_URL=chapa.url,
             NEXUS_CHAPA_SECRET_KEY=SECRET_KEY,
             NEXUS_CHAPA_WEBHOOK_SECRET=WEBHOOK_SECRET,
+            NEXUS_CHAPA_MODE="test",
             NEXUS_CHAPA_TIMEOUT_SECONDS="1",
+            NEXUS_CALENDAR_PRIVATE_NETWORKS="127.0.0.1/32",
         ) as running,
         serving(running.app, webhook_port),
     ):
@@ -81,3 +85,17 @@ async def listing(house: House) -> ListingSnapshot:
 async def booking(house: House, listing: ListingSnapshot) -> Json:
     """Held, not paid."""
     return await house.book(listing, uuid4())
+
+
+@pytest.fixture
+async def balanced_books(house: House) -> AsyncIterator[None]:
+    """At the end of the test, the whole ledger adds up, and agrees with the payments, refunds and payouts."""
+    yield
+    await audit(house)
+
+
+@pytest.fixture
+async def exact_nights(house: House) -> AsyncIterator[None]:
+    """At the end of the test, no night is lost, and none is held for nobody."""
+    yield
+    await no_night_is_lost(house)

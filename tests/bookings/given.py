@@ -161,6 +161,18 @@ class House:
         """A payment whose page is open."""
         return succeeded(await self.act(booking, "payments", booking["guest_id"], **how))
 
+    async def sell(self, listing: ListingSnapshot | None = None, **wish: Any) -> tuple[Json, Json]:
+        """A confirmed booking, and the payment that bought it."""
+        booking = await self.book(listing or await self.listing(), uuid4(), **wish)
+        payment = await self.pay(booking)
+        await self.press(payment)
+        return await self.becomes(booking, "confirmed"), payment
+
+    async def finish(self, booking: Json) -> None:
+        """Let the stay be over."""
+        await self.execute("UPDATE bookings SET ends_at = now() WHERE id = :id", id=UUID(booking["id"]))
+        await self.becomes(booking, "completed")
+
     async def tx_ref(self, payment: Json) -> str:
         """Its name at the provider."""
         found: str = await self.value("SELECT tx_ref FROM payments WHERE id = :id", id=UUID(payment["id"]))
@@ -202,6 +214,11 @@ class House:
         """Make time pass, or the impossible happen."""
         async with self.service.database.unit_of_work() as session:
             await session.execute(text(statement), parameters)
+
+    async def waits_for_a_lock(self, transactions: int) -> None:
+        """So many wait for their turn with a listing's nights."""
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        assert await self.value(waiting) == transactions
 
     async def overdue(self, booking: Json) -> None:
         """Let the booking's deadline pass."""

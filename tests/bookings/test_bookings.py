@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from nexus_bookings.bookings.models import LEGAL_MOVES, Booking, BookingStatus
-from nexus_bookings.stays import Stay
+from nexus_bookings.stays import instant, today
 from nexus_contracts.bookings import (
     BookingAccepted,
     BookingCancelled,
@@ -16,10 +16,11 @@ from nexus_contracts.bookings import (
     BookingRequested,
     NightsChanged,
 )
+from nexus_contracts.envelope import Event
 from nexus_kit.errors import IllegalTransition
 from nexus_kit.testing import signed_in
 
-from tests.bookings.given import ARRIVAL, House, code, nights_from, succeeded
+from tests.bookings.given import ARRIVAL, House, Json, code, nights_from, succeeded
 
 
 async def test_booking_a_quote_holds_its_nights_for_fifteen_minutes(house: House) -> None:
@@ -171,8 +172,8 @@ async def test_a_request_waits_for_the_host_and_then_for_the_money(house: House)
 
 async def test_a_host_has_a_day_to_answer_but_not_past_check_in(house: House) -> None:
     listing = await house.listing(instant_book=False, timezone="Etc/GMT+12")
-    tomorrow = Stay(ARRIVAL, ARRIVAL, listing.timezone).today + timedelta(days=1)
-    check_in = Stay(tomorrow, tomorrow, listing.timezone).begins_at
+    tomorrow = today(listing.timezone) + timedelta(days=1)
+    check_in = instant(tomorrow, listing.check_in_time, listing.timezone)
 
     far = await house.book(listing, uuid4())
     near = await house.book(listing, uuid4(), **nights_from(tomorrow, 1))
@@ -193,6 +194,34 @@ async def test_declining_frees_the_nights(house: House) -> None:
     assert len(await house.facts(BookingDeclined, booking["id"])) == 1
     [_, freed] = await house.facts(NightsChanged)
     assert (freed.sequence, freed.data.freed) == (2, [ARRIVAL, ARRIVAL + timedelta(days=1)])
+
+
+@pytest.mark.parametrize(("verb", "kind"), [("accept", BookingAccepted), ("decline", BookingDeclined)])
+async def test_an_answer_that_is_sent_again_with_its_key_is_answered_again(
+    house: House, verb: str, kind: type[Event]
+) -> None:
+    listing = await house.listing(instant_book=False)
+    booking = await house.book(listing, uuid4())
+
+    first, again, another = [await house.act(booking, verb, listing.host_id, key=key) for key in ("k", "k", "l")]
+
+    assert succeeded(first) == again.json()
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert code(another) == (409, "illegal_transition")
+    assert len(await house.facts(kind, booking["id"])) == 1
+
+
+@pytest.mark.parametrize(("verb", "status"), [("accept", "pending_payment"), ("decline", "declined")])
+async def test_an_answer_needs_no_key(house: House, verb: str, status: str) -> None:
+    """Sent again, it moves nothing a second time: it is refused."""
+    listing = await house.listing(instant_book=False)
+    booking = await house.book(listing, uuid4())
+    url = f"/api/v1/bookings/{booking['id']}/{verb}"
+
+    first, again = [await house.client.post(url, headers=signed_in(listing.host_id)) for _ in range(2)]
+
+    assert succeeded(first)["status"] == status
+    assert code(again) == (409, "illegal_transition")
 
 
 async def test_only_the_host_answers_a_request(house: House) -> None:
@@ -258,8 +287,10 @@ def test_a_move_is_made_if_and_only_if_the_table_has_it(origin: BookingStatus, t
         assert (booking.status, booking.version) == (origin, 7)
 
 
-@pytest.mark.parametrize("party", ["guest", "host"])
-async def test_either_party_cancels_an_unpaid_booking_and_nothing_comes_back(house: House, party: str) -> None:
+@pytest.mark.parametrize(("party", "free_units"), [("guest", [1, 1]), ("host", [0, 0])])
+async def test_either_party_cancels_an_unpaid_booking_and_nothing_comes_back(
+    house: House, party: str, free_units: list[int]
+) -> None:
     listing = await house.listing()
     booking = await house.book(listing, uuid4())
     preview = succeeded(
@@ -272,7 +303,7 @@ async def test_either_party_cancels_an_unpaid_booking_and_nothing_comes_back(hou
 
     assert (cancelled["status"], cancelled["cancelled_by"]) == ("cancelled", party)
     assert preview["refund"] == cancelled["refund"] == {"amount": 0, "currency": "ETB"}
-    assert await house.calendar(listing) == [1, 1]
+    assert await house.calendar(listing) == free_units
     [fact] = await house.facts(BookingCancelled, booking["id"])
     assert (fact.sequence, fact.data.cancelled_by) == (2, party)
 
@@ -346,3 +377,16 @@ async def test_a_cursor_is_bound_to_its_list(house: House) -> None:
 
     assert code(other_user) == code(other_filter) == (400, "cursor_mismatch")
     assert code(unknown) == (422, "validation_failed")
+
+
+async def test_the_page_that_names_the_payer_is_shown_to_nobody_else(house: House, booking: Json) -> None:
+    payment = await house.pay(booking)
+    url = f"/api/v1/bookings/{booking['id']}/payments"
+
+    [seen_by_guest], [seen_by_host] = [
+        succeeded(await house.client.get(url, headers=signed_in(UUID(booking[party]))))["items"]
+        for party in ("guest_id", "host_id")
+    ]
+
+    assert seen_by_guest["checkout_url"] == payment["checkout_url"]
+    assert seen_by_host == seen_by_guest | {"checkout_url": None}

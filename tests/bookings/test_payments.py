@@ -17,6 +17,13 @@ from sqlalchemy import text
 
 from tests.bookings.given import House, Json, code, eventually, succeeded
 
+pytestmark = pytest.mark.usefixtures("balanced_books")
+
+
+def charged(tx_ref: str, status: ChargeStatus, total: Json) -> Charge:
+    """The provider's answer."""
+    return Charge(tx_ref, status, Money(**total), "AP-reference", fee=0, in_our_mode=True)
+
 
 async def test_a_guest_pays_on_the_providers_page_and_the_booking_is_confirmed(
     house: House, listing: ListingSnapshot, booking: Json
@@ -45,7 +52,7 @@ async def test_the_provider_learns_who_pays_and_we_do_not_keep_it(house: House, 
     page = await house.provider.get(payment["checkout_url"])
 
     assert transaction["email"] == f"{booking['guest_id']}@nexus.example"
-    assert transaction["amount"] == "10450.00"
+    assert transaction["amount"] == "11875.00"
     assert f"{PUBLIC_URL}" in page.headers["content-security-policy"]
     kept = await house.value("SELECT string_agg(p::text || b::text, '') FROM payments p, bookings b")
     assert "nexus.example" not in kept
@@ -166,7 +173,7 @@ async def test_a_guest_whose_payment_failed_may_pay_on_the_same_page(house: Hous
 
 async def test_a_hint_that_comes_while_the_provider_is_asked_is_not_lost(house: House, booking: Json) -> None:
     payment = await house.pay(booking)
-    outdated = Charge(await house.tx_ref(payment), ChargeStatus.FAILED, Money(**booking["total"]), "AP-reference")
+    outdated = charged(await house.tx_ref(payment), ChargeStatus.FAILED, booking["total"])
     await house.behave(webhooks="off")
     await house.press(payment)
 
@@ -278,7 +285,7 @@ async def test_late_money_for_nights_that_are_gone_goes_back(
     await house.press(payment)
 
     await house.payment_becomes(payment, "refunded")
-    assert (await house.transaction(payment))["refunded"] == "10450.00"
+    assert (await house.transaction(payment))["refunded"] == "11875.00"
     assert (await house.read(booking))["status"] == "expired"
     assert (await house.read(other))["status"] == "pending_payment"
     assert await house.value("SELECT count(*) FROM nights") == 2
@@ -333,7 +340,7 @@ async def test_answers_that_come_at_once_settle_once(house: House, booking: Json
     payment = await house.pay(booking)
     await house.behave(webhooks="off")
     tx_ref = await house.tx_ref(payment)
-    charge = Charge(tx_ref, ChargeStatus.SUCCEEDED, Money(**booking["total"]), "AP-reference")
+    charge = charged(tx_ref, ChargeStatus.SUCCEEDED, booking["total"])
 
     async def settle() -> None:
         async with house.service.database.unit_of_work() as session:
@@ -364,7 +371,7 @@ async def test_success_outranks_failure_but_failure_never_undoes_success(house: 
 
     async def settle(status: ChargeStatus) -> None:
         async with house.service.database.unit_of_work() as session:
-            charge = Charge(tx_ref, status, Money(**booking["total"]), "AP-reference")
+            charge = charged(tx_ref, status, booking["total"])
             await settlement.settle(session, UUID(payment["id"]), charge)
 
     await settle(ChargeStatus.SUCCEEDED)

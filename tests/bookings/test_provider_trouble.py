@@ -21,6 +21,8 @@ from tests.bookings.neighbours import serving
 from tests.local.simulators import SECRET_KEY
 from tests.servers import free_port
 
+pytestmark = pytest.mark.usefixtures("balanced_books")
+
 
 @pytest.mark.parametrize("trouble", ["500", "timeout", "down"])
 async def test_a_provider_in_trouble_is_a_503_and_the_same_request_works_later(
@@ -113,9 +115,29 @@ async def test_a_provider_that_cannot_be_asked_is_asked_again(house: House, book
     await house.becomes(booking, "confirmed")
 
 
+async def test_money_of_another_mode_confirms_nothing_and_goes_back(house: House, booking: Json) -> None:
+    payment = await house.pay(booking)
+    await house.behave(mode_override="live")
+
+    await house.press(payment)
+
+    await house.payment_becomes(payment, "refunded")
+    assert (await house.read(booking))["status"] == "pending_payment"
+    assert "in the wrong mode" in await house.value("SELECT failure FROM payments")
+    assert await house.value("SELECT reason FROM refunds") == "mismatch"
+
+
 # ---------------------------------------------------------------------------------------------- nonsense
 
-PAID = {"tx_ref": "t", "status": "success", "amount": 400.5, "currency": "ETB", "reference": "AP1"}
+PAID = {
+    "tx_ref": "t",
+    "status": "success",
+    "amount": 400.5,
+    "charge": 14.02,
+    "currency": "ETB",
+    "mode": "test",
+    "reference": "AP1",
+}
 
 
 @asynccontextmanager
@@ -123,15 +145,17 @@ async def provider_that_answers(answer: Any) -> AsyncIterator[Chapa]:
     """Chapa, if it said this to everything."""
     app = FastAPI(openapi_url=None)
     app.add_api_route("/{path:path}", lambda: Response(json.dumps(answer)), methods=["GET", "POST"])
-    async with serving(app, free_port()) as url, Chapa(url, "secret", timeout=1) as chapa:
+    async with serving(app, free_port()) as url, Chapa(url, "secret", mode="test", timeout=1) as chapa:
         yield chapa
 
 
-async def test_an_amount_is_read_exactly() -> None:
+async def test_amounts_are_read_exactly() -> None:
     async with provider_that_answers({"status": "success", "data": PAID}) as chapa:
         charge = await chapa.verify("t")
 
-    assert charge == Charge("t", ChargeStatus.SUCCEEDED, Money(amount=40_050, currency="ETB"), "AP1")
+    assert charge == Charge(
+        "t", ChargeStatus.SUCCEEDED, Money(amount=40_050, currency="ETB"), "AP1", fee=1_402, in_our_mode=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,7 +190,7 @@ async def test_a_payment_that_cannot_be_settled_does_not_end_the_round_of_the_ot
     payment = await house.pay(booking)
     await house.behave(webhooks="off")
     await house.press(payment)
-    database, provider = house.service.database, Chapa(str(house.provider.base_url), SECRET_KEY, timeout=1)
+    database, provider = house.service.database, Chapa(str(house.provider.base_url), SECRET_KEY, mode="test", timeout=1)
 
     async with provider:
         unknown, known = uuid4(), UUID(payment["id"])

@@ -3,13 +3,20 @@
 The terms are derived from the listing's policy once, as instants; whatever the host changes later does not reach them.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from nexus_contracts.listings import CancellationPolicy
+from nexus_contracts.listings import CancellationPolicy, ListingSnapshot
 from nexus_kit.schemas import UtcDateTime
 from pydantic import BaseModel, ConfigDict, Field
 
 from nexus_bookings.stays import Stay
+
+PUBLISHED: dict[CancellationPolicy, tuple[tuple[int, int], ...]] = {
+    CancellationPolicy.FLEXIBLE: ((1, 100), (0, 50)),
+    CancellationPolicy.MODERATE: ((5, 100), (1, 50)),
+    CancellationPolicy.STRICT: ((14, 100), (7, 50)),
+}
+"""Until so many days before check-in, at the hour of check-in, so many percent come back; after the last, nothing."""
 
 
 class RefundTier(BaseModel):
@@ -18,7 +25,7 @@ class RefundTier(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     until: UtcDateTime = Field(examples=["2026-12-24T12:00:00.000Z"])
-    refund_percent: int = Field(ge=0, le=100, examples=[100])
+    refund_percent: int = Field(ge=0, le=100, description="Of all that was paid, fees and tax too.", examples=[100])
 
 
 class CancellationTerms(BaseModel):
@@ -34,6 +41,20 @@ class CancellationTerms(BaseModel):
         return next((tier.refund_percent for tier in self.tiers if at < tier.until), 0)
 
 
-def terms(policy: CancellationPolicy, stay: Stay) -> CancellationTerms:
-    """Every policy gives a full refund until check-in."""
-    return CancellationTerms(policy=policy, tiers=[RefundTier(until=stay.begins_at, refund_percent=100)])
+def terms(listing: ListingSnapshot, stay: Stay) -> CancellationTerms:
+    """The policy's tiers for this stay."""
+    policy = listing.cancellation_policy
+    if policy is CancellationPolicy.CUSTOM:
+        # Hours are hours: where clocks change in between, 72 of them are not three days by the clock.
+        tiers = [
+            RefundTier(
+                until=stay.begins_at - timedelta(hours=tier.hours_before_check_in), refund_percent=tier.refund_percent
+            )
+            for tier in listing.cancellation_tiers
+        ]
+    else:
+        tiers = [
+            RefundTier(until=stay.check_in_hour(days_before=days), refund_percent=percent)
+            for days, percent in PUBLISHED[policy]
+        ]
+    return CancellationTerms(policy=policy, tiers=sorted(tiers, key=lambda tier: tier.until))

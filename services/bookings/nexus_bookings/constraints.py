@@ -8,6 +8,7 @@ from nexus_bookings.quotes.service import OwnListing
 
 CONSTRAINTS: dict[str, type[Problem]] = {
     "uq_bookings_quote_id": QuoteUsed,
+    "uq_booking_changes_quote_id": QuoteUsed,
     "pk_nights": DatesUnavailable,
     "ck_bookings_parties": OwnListing,
 }

@@ -1,4 +1,4 @@
-"""Whom bookings talks to: auth, listings, the payment provider. `main.py` makes them, routes ask by `NeighboursDep`."""
+"""Whom bookings talks to: auth, listings, the payment provider, others' calendars. Routes ask by `NeighboursDep`."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 from nexus_kit.http import ServiceClient
 
+from nexus_bookings.calendars.provider import CalendarReader
 from nexus_bookings.payments.provider import Chapa, PaymentProvider
 from nexus_bookings.settings import Settings
 
@@ -20,6 +21,7 @@ class Neighbours:
     auth: ServiceClient
     listings: ServiceClient
     payments: PaymentProvider
+    calendars: CalendarReader
 
     @classmethod
     def of(cls, settings: Settings) -> "Neighbours":
@@ -32,8 +34,10 @@ class Neighbours:
             payments=Chapa(
                 settings.chapa_url,
                 settings.chapa_secret_key.get_secret_value(),
+                mode=settings.chapa_mode,
                 timeout=settings.chapa_timeout_seconds,
             ),
+            calendars=CalendarReader(settings.calendar_private_networks),
         )
 
     @asynccontextmanager
@@ -41,7 +45,7 @@ class Neighbours:
         """Within reach of the routes as long as the app runs."""
         app.state.neighbours = self
         async with AsyncExitStack() as stack:
-            for client in (self.auth, self.listings, self.payments):
+            for client in (self.auth, self.listings, self.payments, self.calendars):
                 await stack.enter_async_context(client)
             yield
 

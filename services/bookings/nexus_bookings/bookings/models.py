@@ -10,7 +10,7 @@
 The first three hold their nights; nothing else does.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,8 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from nexus_bookings.cancellation import CancellationTerms
 from nexus_bookings.db import Base, one_of
+from nexus_bookings.pricing import Price
+from nexus_bookings.quotes.models import Quote
 from nexus_bookings.stays import Stay
 
 
@@ -46,6 +48,8 @@ class BookingStatus(StrEnum):
     """The guest or the host called it off."""
 
 
+HOLDING = (BookingStatus.REQUESTED, BookingStatus.PENDING_PAYMENT, BookingStatus.CONFIRMED)
+"""States that hold their nights."""
 WAITING = (BookingStatus.REQUESTED, BookingStatus.PENDING_PAYMENT)
 """States that end by themselves when `expires_at` has passed."""
 
@@ -87,7 +91,7 @@ class Booking(Base):
     """Grows with every move: the ETag, and the sequence of the booking's events."""
     status: Mapped[BookingStatus] = mapped_column(one_of(BookingStatus, "status"))
     quote_id: Mapped[UUID] = mapped_column(ForeignKey("quotes.id"))
-    """A quote is booked once."""
+    """What was booked first: a quote is booked once. A change has its own quote."""
     listing_id: Mapped[UUID]
     listing_title: Mapped[str]
     host_id: Mapped[UUID]
@@ -96,12 +100,16 @@ class Booking(Base):
     check_out: Mapped[date]
     timezone: Mapped[str]
     """IANA name: check-in and check-out are dates there."""
+    check_in_time: Mapped[time]
+    check_out_time: Mapped[time]
     ends_at: Mapped[Timestamp]
     """The instant of check-out."""
     guests: Mapped[int]
     total_amount: Mapped[BigInt]
     """Minor units of `currency`: what the guest pays."""
     currency: Mapped[str] = mapped_column(String(3))
+    price: Mapped[Price] = mapped_column(Document(Price))
+    """The quote's, line by line: the total, and how it is divided."""
     cancellation: Mapped[CancellationTerms] = mapped_column(Document(CancellationTerms))
     expires_at: Mapped[Timestamp | None]
     """When the host's answer, or the payment, comes too late: by the database's clock."""
@@ -112,6 +120,13 @@ class Booking(Base):
 
     as_of: Mapped[datetime] = column_property(func.now())
     """The database's clock when the row was read: deadlines are set by it and compared with it."""
+
+    def agree(self, quote: Quote) -> None:
+        """Take over what a quote promises: dates, guests, price and terms."""
+        for name in ("check_in", "check_out", "timezone", "check_in_time", "check_out_time", "guests", "cancellation"):
+            setattr(self, name, getattr(quote, name))
+        self.price, self.ends_at = quote.price, quote.stay.ends_at
+        self.total_amount, self.currency = quote.price.total.amount, quote.price.total.currency
 
     def check_move(self, status: BookingStatus) -> None:
         """Raise `IllegalTransition` unless the move is legal now."""
@@ -136,8 +151,8 @@ class Booking(Base):
 
     @property
     def stay(self) -> Stay:
-        """The dates, with their zone."""
-        return Stay(self.check_in, self.check_out, self.timezone)
+        """The dates, with their zone and hours."""
+        return Stay(self.check_in, self.check_out, self.timezone, self.check_in_time, self.check_out_time)
 
     @property
     def total(self) -> Money:

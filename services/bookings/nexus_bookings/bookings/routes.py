@@ -9,7 +9,13 @@ from nexus_kit.auth import CurrentUser, EmailNotVerified, VerifiedUser
 from nexus_kit.conditional import Conditional
 from nexus_kit.db import SessionDep
 from nexus_kit.errors import Busy, IllegalTransition, NotFound, responses
-from nexus_kit.idempotency import IdempotencyInProgress, IdempotencyKeyRequired, IdempotencyKeyReused, Once
+from nexus_kit.idempotency import (
+    IdempotencyInProgress,
+    IdempotencyKeyRequired,
+    IdempotencyKeyReused,
+    Once,
+    OnceIfKeyed,
+)
 from nexus_kit.pages import CursorMismatch, CursorsDep, InvalidCursor, PageOf, paginate
 
 from nexus_bookings.bookings import service
@@ -20,7 +26,8 @@ from nexus_bookings.nights.service import DatesUnavailable
 from nexus_bookings.quotes.service import CheckInPast, ListingNotBookable, QuoteExpired
 
 router = APIRouter(prefix="/bookings", tags=["bookings"])
-ONCE = (IdempotencyKeyRequired, IdempotencyKeyReused, IdempotencyInProgress)
+ONCE_IF_KEYED = (IdempotencyKeyReused, IdempotencyInProgress)
+ONCE = (IdempotencyKeyRequired, *ONCE_IF_KEYED)
 
 
 @router.post(
@@ -48,7 +55,7 @@ async def book(
     """
     hold = timedelta(seconds=neighbours.settings.hold_seconds)
     booking = await service.book(session, new.quote_id, guest.user_id, hold=hold)
-    return once.keep(201, BookingOut.model_validate(booking), headers={"Location": f"/api/v1/bookings/{booking.id}"})
+    return once.keep(201, BookingOut.of(booking, guest.user_id), headers={"Location": f"/api/v1/bookings/{booking.id}"})
 
 
 @router.get("", summary="List your bookings", responses=responses(InvalidCursor, CursorMismatch))
@@ -58,7 +65,7 @@ async def list_bookings(
     """As a guest or as a host, newest first."""
     mine = service.of_party(user.user_id, query.role, query.status)
     rows, next_cursor = await paginate(session, mine, query, cursors, owner=user.user_id)
-    return PageOf(items=[BookingOut.model_validate(row[0]) for row in rows], next_cursor=next_cursor)
+    return PageOf(items=[BookingOut.of(row[0], user.user_id) for row in rows], next_cursor=next_cursor)
 
 
 @router.get("/{booking_id}", summary="Read a booking", responses=responses(NotFound))
@@ -68,24 +75,32 @@ async def read(
     """One of your bookings, as its guest or its host."""
     booking = await service.get(session, booking_id, user.user_id)
     conditional.not_modified(response, booking.version)
-    return BookingOut.model_validate(booking)
+    return BookingOut.of(booking, user.user_id)
 
 
 @router.post(
-    "/{booking_id}/accept", summary="Accept a request", responses=responses(NotFound, OnlyTheHost, IllegalTransition)
+    "/{booking_id}/accept",
+    summary="Accept a request",
+    responses=responses(*ONCE_IF_KEYED, NotFound, OnlyTheHost, IllegalTransition),
 )
-async def accept(booking_id: UUID, host: CurrentUser, session: SessionDep, neighbours: NeighboursDep) -> BookingOut:
+async def accept(
+    booking_id: UUID, host: CurrentUser, session: SessionDep, once: OnceIfKeyed, neighbours: NeighboursDep
+) -> BookingOut:
     """The nights stay held; the guest can pay now, until `expires_at`."""
     hold = timedelta(seconds=neighbours.settings.hold_seconds)
-    return BookingOut.model_validate(await service.accept(session, booking_id, host.user_id, hold=hold))
+    booking = await service.accept(session, booking_id, host.user_id, hold=hold)
+    return once.keep(200, BookingOut.of(booking, host.user_id))
 
 
 @router.post(
-    "/{booking_id}/decline", summary="Decline a request", responses=responses(NotFound, OnlyTheHost, IllegalTransition)
+    "/{booking_id}/decline",
+    summary="Decline a request",
+    responses=responses(*ONCE_IF_KEYED, NotFound, OnlyTheHost, IllegalTransition, Busy),
 )
-async def decline(booking_id: UUID, host: CurrentUser, session: SessionDep) -> BookingOut:
+async def decline(booking_id: UUID, host: CurrentUser, session: SessionDep, once: OnceIfKeyed) -> BookingOut:
     """The nights are free again."""
-    return BookingOut.model_validate(await service.decline(session, booking_id, host.user_id))
+    booking = await service.decline(session, booking_id, host.user_id)
+    return once.keep(200, BookingOut.of(booking, host.user_id))
 
 
 @router.get(
@@ -106,6 +121,9 @@ async def preview_cancellation(booking_id: UUID, user: CurrentUser, session: Ses
     responses=responses(*ONCE, NotFound, IllegalTransition, Busy),
 )
 async def cancel(booking_id: UUID, user: CurrentUser, session: SessionDep, once: Once) -> BookingOut:
-    """The nights are free again; what `cancellation-preview` promised is on its way back to the guest."""
+    """What `cancellation-preview` promised is on its way back to the guest.
+
+    The nights of a guest who cancels are free again; those of a host who cancels stay closed until they are opened.
+    """
     booking = await service.cancel(session, booking_id, user.user_id)
-    return once.keep(200, BookingOut.model_validate(booking))
+    return once.keep(200, BookingOut.of(booking, user.user_id))

@@ -1,17 +1,18 @@
 """The wire shapes of bookings."""
 
 from datetime import date
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
 from nexus_contracts.bookings import Party
 from nexus_contracts.money import Money
 from nexus_kit.pages import PageQuery
-from nexus_kit.schemas import Body, Resource, UtcDateTime
+from nexus_kit.schemas import Body, LocalTime, Resource, UtcDateTime
 from pydantic import Field
 
-from nexus_bookings.bookings.models import BookingStatus
+from nexus_bookings.bookings.models import Booking, BookingStatus
 from nexus_bookings.cancellation import CancellationTerms
+from nexus_bookings.pricing import GuestPrice, Price
 
 
 class NewBooking(Body):
@@ -42,12 +43,23 @@ class BookingOut(Resource):
     check_in: date
     check_out: date
     timezone: str = Field(description="IANA name; the dates are local dates there.", examples=["Africa/Addis_Ababa"])
+    check_in_time: LocalTime = Field(description="Local time at which the stay begins.")
+    check_out_time: LocalTime = Field(description="Local time at which it is over.")
     guests: int
     total: Money
+    price: Price | GuestPrice = Field(description="As quoted, line by line. What the host gets, only the host sees.")
     cancellation: CancellationTerms
     cancelled_by: Party | None
     refund: Money | None = Field(description="Once `cancelled`: what the guest gets back of what was paid.")
     created_at: UtcDateTime
+
+    @classmethod
+    def of(cls, booking: Booking, user_id: UUID) -> Self:
+        """As this party sees it."""
+        seen = cls.model_validate(booking)
+        if booking.party(user_id) is Party.HOST:
+            return seen
+        return seen.model_copy(update={"price": GuestPrice.model_validate(dict(booking.price))})
 
 
 class CancellationPreview(Resource):

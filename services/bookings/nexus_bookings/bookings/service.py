@@ -27,11 +27,14 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_bookings.bookings.models import Booking, BookingStatus
+from nexus_bookings.changes.models import end_open_change
+from nexus_bookings.ledger import service as ledger
 from nexus_bookings.listings import service as listings
 from nexus_bookings.nights import service as nights
 from nexus_bookings.pricing import percent_of
 from nexus_bookings.quotes import service as quotes
 from nexus_bookings.refunds import service as refunds
+from nexus_bookings.timeline import service as timeline
 
 TIME_TO_ANSWER = timedelta(hours=24)
 
@@ -44,8 +47,13 @@ class OnlyTheHost(Forbidden):
     """Only the host answers a request."""
 
 
-async def book(session: AsyncSession, quote_id: UUID, guest_id: UUID, *, hold: timedelta) -> Booking:
-    """Hold the nights of a quote: for `hold`, or for at most 24 hours when the host must answer first."""
+async def book(
+    session: AsyncSession, quote_id: UUID, guest_id: UUID, *, hold: timedelta, by: Party = Party.GUEST
+) -> Booking:
+    """Hold the nights of a quote: for `hold`, or for at most 24 hours when the host must answer first.
+
+    `by` is the system when it offers them to a guest who waits.
+    """
     quote = await quotes.claim(session, quote_id, guest_id)
     if await session.scalar(select(Booking.id).where(Booking.quote_id == quote.id)):
         raise QuoteUsed  # its own nights must not read as somebody else's
@@ -60,21 +68,15 @@ async def book(session: AsyncSession, quote_id: UUID, guest_id: UUID, *, hold: t
         listing_title=listing.title,
         host_id=listing.host_id,
         guest_id=guest_id,
-        check_in=quote.check_in,
-        check_out=quote.check_out,
-        timezone=quote.timezone,
-        ends_at=quote.stay.ends_at,
-        guests=quote.guests,
-        total_amount=quote.price.total.amount,
-        currency=quote.price.total.currency,
-        cancellation=quote.cancellation,
         expires_at=quote.as_of + hold if listing.instant_book else to_answer,
     )
+    booking.agree(quote)
     session.add(booking)
     await session.flush()
-    await nights.take(session, listing, booking.stay, booking.id)
+    await nights.take(session, listing.id, booking.stay, booking.id)
     fact = BookingHeld if listing.instant_book else BookingRequested
-    await _tell(session, fact, booking, expires_at=booking.expires_at)
+    why = "From the waiting list." if by is Party.SYSTEM else None
+    await tell(session, fact, booking, by, why=why, expires_at=booking.expires_at)
     return booking
 
 
@@ -83,7 +85,7 @@ async def accept(session: AsyncSession, booking_id: UUID, host_id: UUID, *, hold
     booking = await _requested(session, booking_id, host_id)
     booking.move(BookingStatus.PENDING_PAYMENT)
     booking.expires_at = booking.as_of + hold
-    await _tell(session, BookingAccepted, booking, expires_at=booking.expires_at)
+    await tell(session, BookingAccepted, booking, Party.HOST, expires_at=booking.expires_at)
     return booking
 
 
@@ -91,22 +93,37 @@ async def decline(session: AsyncSession, booking_id: UUID, host_id: UUID) -> Boo
     """The host says no."""
     booking = await _requested(session, booking_id, host_id)
     booking.move(BookingStatus.DECLINED)
-    await _free_nights(session, booking)
-    await _tell(session, BookingDeclined, booking)
+    await nights.release(session, booking.listing_id, booking.id)
+    await tell(session, BookingDeclined, booking, Party.HOST)
     return booking
 
 
 async def cancel(session: AsyncSession, booking_id: UUID, user_id: UUID) -> Booking:
-    """A party calls it off: the nights are free, and what the terms give back is ordered from the payment provider."""
+    """A party calls it off: what the terms give back is ordered from the payment provider.
+
+    A guest's nights are free again; a host's stay closed, so that nobody cancels to sell them to somebody else.
+    """
     booking = await lock(session, booking_id, user_id)
     refund = await refund_due(session, booking, user_id)
-    booking.move(BookingStatus.CANCELLED)
-    booking.cancelled_by = booking.party(user_id)
-    booking.refund_amount = refund.amount
     await refunds.order_for_booking(session, booking.id, refund)
-    await _free_nights(session, booking)
-    await _tell(session, BookingCancelled, booking, cancelled_by=booking.cancelled_by, refund=refund)
+    party = booking.party(user_id)
+    assert party is not None, "nobody else could lock it"
+    if party is Party.HOST:
+        await ledger.release_rest(session, booking)
+    await _cancel(session, booking, party, refund)
     return booking
+
+
+async def call_off(session: AsyncSession, booking_id: UUID, taken_back: Money) -> bool:
+    """The provider took a stay's money back: what else was paid goes back, too. False if the stay is not ahead."""
+    booking = await lock(session, booking_id)
+    if booking.status is not BookingStatus.CONFIRMED or booking.stay.begins_at <= booking.as_of:
+        return False
+    rest = await refunds.paid_for_booking(session, booking.id)
+    await refunds.order_for_booking(session, booking.id, booking.money(rest))
+    refund = booking.money(taken_back.amount + rest)
+    await _cancel(session, booking, Party.SYSTEM, refund, why="The payment provider took the money back.")
+    return True
 
 
 async def refund_due(session: AsyncSession, booking: Booking, user_id: UUID) -> Money:
@@ -135,7 +152,7 @@ async def confirm(session: AsyncSession, booking_id: UUID) -> bool:
     booking = await session.scalar(in_time) or await _confirm_late(session, booking_id)
     if booking is None:
         return False
-    await _tell(session, BookingConfirmed, booking)
+    await tell(session, BookingConfirmed, booking, Party.SYSTEM, why="The money arrived.")
     return True
 
 
@@ -146,7 +163,7 @@ async def _confirm_late(session: AsyncSession, booking_id: UUID) -> Booking | No
         try:
             quotes.refuse_unbookable(listing, booking.stay)
             async with session.begin_nested():
-                await nights.take(session, listing, booking.stay, booking.id)
+                await nights.take(session, listing.id, booking.stay, booking.id)
         except quotes.REFUSALS:
             return None
     elif booking.status is not BookingStatus.PENDING_PAYMENT:  # overdue, but it still has its nights
@@ -157,16 +174,18 @@ async def _confirm_late(session: AsyncSession, booking_id: UUID) -> Booking | No
 
 async def expire(session: AsyncSession, booking: Booking) -> None:
     """Time is up for a booking that waits; `timers.py` has locked it."""
+    asked = booking.status is BookingStatus.REQUESTED
     booking.move(BookingStatus.EXPIRED)
-    await _free_nights(session, booking)
-    await _tell(session, BookingExpired, booking)
+    await nights.release(session, booking.listing_id, booking.id)
+    why = "The host did not answer in time." if asked else "Nobody paid in time."
+    await tell(session, BookingExpired, booking, Party.SYSTEM, why=why)
 
 
 async def complete(session: AsyncSession, booking: Booking) -> None:
     """The stay is over; `timers.py` has locked the booking."""
     booking.move(BookingStatus.COMPLETED)
-    await _free_nights(session, booking)
-    await _tell(session, BookingCompleted, booking)
+    await nights.release(session, booking.listing_id, booking.id)
+    await tell(session, BookingCompleted, booking, Party.SYSTEM)
 
 
 async def get(session: AsyncSession, booking_id: UUID, user_id: UUID) -> Booking:
@@ -194,6 +213,24 @@ def _visible(booking: Booking | None, user_id: UUID | None) -> Booking:
     return booking
 
 
+async def tell(
+    session: AsyncSession, fact: type[BookingFact], booking: Booking, by: Party, *, why: str | None = None, **more: Any
+) -> None:
+    """Make a move known, under the version that it gave the booking: a line of its timeline, and an event."""
+    await timeline.record(session, fact, booking, by, why)
+    await emit(session, fact(**booking.facts(), **more), sequence=booking.version)
+
+
+async def _cancel(session: AsyncSession, booking: Booking, by: Party, refund: Money, *, why: str | None = None) -> None:
+    booking.move(BookingStatus.CANCELLED)
+    booking.cancelled_by, booking.refund_amount = by, refund.amount
+    await session.execute(end_open_change(booking.id))
+    await nights.release(session, booking.listing_id, booking.id, keep=booking.stay)  # what only the change would have
+    give_up = nights.keep_closed if by is Party.HOST else nights.release
+    await give_up(session, booking.listing_id, booking.id)
+    await tell(session, BookingCancelled, booking, by, why=why, cancelled_by=by, refund=refund)
+
+
 async def _requested(session: AsyncSession, booking_id: UUID, host_id: UUID) -> Booking:
     booking = await lock(session, booking_id, host_id)
     if booking.party(host_id) is not Party.HOST:
@@ -201,12 +238,3 @@ async def _requested(session: AsyncSession, booking_id: UUID, host_id: UUID) -> 
     if booking.status is not BookingStatus.REQUESTED or booking.is_overdue:
         raise IllegalTransition("This request does not await an answer any more.")
     return booking
-
-
-async def _free_nights(session: AsyncSession, booking: Booking) -> None:
-    listing = await listings.known(session, booking.listing_id)
-    await nights.release(session, listing, booking.id)
-
-
-async def _tell(session: AsyncSession, fact: type[BookingFact], booking: Booking, **more: Any) -> None:
-    await emit(session, fact(**booking.facts(), **more), sequence=booking.version)

@@ -1,7 +1,7 @@
 """Keeps the copies of listings: told by events, and by asking once when a listing is not known yet.
 
-`main.py` lists `apply` for every fact of a listing; quotes and nights read by `find` in `with_copy`, bookings
-by `known`.
+`main.py` lists `apply` for every fact of a listing; quotes and nights read by `find` and `own` in `with_copy`,
+bookings by `known`.
 """
 
 import time
@@ -38,17 +38,14 @@ class _NoCopy(Exception):
 
 async def apply(session: AsyncSession, event: CloudEvent[ListingFact]) -> None:
     """Take over what a listing has become. Events may come in any order."""
-    listing = event.data.listing
-    former = await session.scalar(
-        select(ListingCopy.snapshot).where(ListingCopy.listing_id == listing.id).with_for_update()
-    )
-    await store(session, listing)
-    if former is not None and former.version < listing.version and former.units != listing.units:
-        await nights.change_units(session, listing.id, former.units, listing.units)
+    await store(session, event.data.listing)
 
 
 async def store(session: AsyncSession, snapshot: ListingSnapshot) -> None:
-    """Keep the snapshot unless the copy is newer."""
+    """Keep the snapshot unless the copy is newer. Other units change which nights are sold out."""
+    former = await session.scalar(
+        select(ListingCopy.snapshot).where(ListingCopy.listing_id == snapshot.id).with_for_update()
+    )
     statement = insert(ListingCopy).values(listing_id=snapshot.id, version=snapshot.version, snapshot=snapshot)
     newer = statement.excluded
     await session.execute(
@@ -58,6 +55,8 @@ async def store(session: AsyncSession, snapshot: ListingSnapshot) -> None:
             where=ListingCopy.version < newer.version,
         )
     )
+    if former is not None and former.version < snapshot.version and former.units != snapshot.units:
+        await nights.change_units(session, snapshot.id, former.units, snapshot.units)
 
 
 async def known(session: AsyncSession, listing_id: UUID) -> ListingSnapshot:
@@ -73,6 +72,16 @@ async def find(session: AsyncSession, listing_id: UUID) -> ListingSnapshot:
     if snapshot is None:
         raise _NoCopy
     if snapshot.status is ListingStatus.DRAFT:
+        raise NotFound("There is no such listing.")
+    return snapshot
+
+
+async def own(session: AsyncSession, listing_id: UUID, host_id: UUID) -> ListingSnapshot:
+    """The listing for its host, whatever its state; `NotFound` for anybody else. As `find`, within `with_copy`."""
+    snapshot = await session.scalar(select(ListingCopy.snapshot).where(ListingCopy.listing_id == listing_id))
+    if snapshot is None:
+        raise _NoCopy
+    if snapshot.host_id != host_id:
         raise NotFound("There is no such listing.")
     return snapshot
 

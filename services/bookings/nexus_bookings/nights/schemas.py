@@ -5,17 +5,19 @@ from typing import Self
 from uuid import UUID
 
 from nexus_contracts.money import Money
-from nexus_kit.schemas import Body, Resource
+from nexus_kit.schemas import Body, LocalDate, Resource
 from pydantic import Field, model_validator
+
+from nexus_bookings.nights.models import ClosedBy
 
 MOST_DAYS = 366
 
 
 class Period(Body):
-    """Which nights to show: `[from, to)`."""
+    """Which nights: `[from, to)`."""
 
-    first: date = Field(alias="from", description="First night.", examples=["2026-12-01"])
-    end: date = Field(alias="to", description="The day after the last night.", examples=["2027-01-01"])
+    first: LocalDate = Field(alias="from", description="First night.", examples=["2026-12-01"])
+    end: LocalDate = Field(alias="to", description="The day after the last night.", examples=["2027-01-01"])
 
     @model_validator(mode="after")
     def is_bounded(self) -> Self:
@@ -25,12 +27,29 @@ class Period(Body):
         return self
 
 
+class NewBlocks(Period):
+    """Which nights the host closes, and how much of them."""
+
+    units: int | None = Field(
+        default=None,
+        strict=True,
+        ge=1,
+        le=1000,
+        description="How many units of each night are closed, as far as they are not booked. Left out: all.",
+        examples=[1],
+    )
+
+
 class NightOut(Resource):
-    """One night of the calendar."""
+    """One night of the calendar, with what holds for a stay that begins or ends on its day."""
 
     night: date = Field(description="The date on which it begins, where the listing is.", examples=["2026-12-24"])
     free_units: int = Field(ge=0, description="How many can still be booked.", examples=[1])
-    price: Money
+    price: Money = Field(description="Of this night.")
+    min_nights: int = Field(description="Of a stay that begins on this day.", examples=[2])
+    max_nights: int = Field(description="Of a stay that begins on this day.", examples=[30])
+    closed_to_arrival: bool = Field(description="True: no stay begins on this day.")
+    closed_to_departure: bool = Field(description="True: no stay ends on this day.")
 
 
 class AvailabilityOut(Resource):
@@ -39,3 +58,24 @@ class AvailabilityOut(Resource):
     listing_id: UUID
     timezone: str = Field(examples=["Africa/Addis_Ababa"])
     items: list[NightOut]
+
+
+class BlockedNightOut(Resource):
+    """One night, as the host sees it."""
+
+    night: date = Field(description="The date on which it begins, where the listing is.", examples=["2026-12-24"])
+    free_units: int = Field(ge=0, description="Neither booked nor closed.", examples=[0])
+    booked_units: int = Field(description="Held or sold.", examples=[1])
+    closed_units: int = Field(description="Not offered.", examples=[1])
+    closed_by: list[ClosedBy] = Field(
+        description="Why: the host closed them, another calendar has them, or the host cancelled their booking.",
+        examples=[["host"]],
+    )
+
+
+class BlocksOut(Resource):
+    """What is booked and closed of a listing."""
+
+    listing_id: UUID
+    timezone: str = Field(examples=["Africa/Addis_Ababa"])
+    items: list[BlockedNightOut]

@@ -1,74 +1,156 @@
-"""Takes and frees nights. bookings and listings call it in their transactions; quotes and the calendar read with it.
+"""Takes, frees and closes nights. bookings, listings and routes call it in their transactions; quotes reads with it.
 
 All writers hold the listing's advisory lock until the transaction ends, so they follow one another: no deadlock, no
-half-taken stay. The lock is always the last one taken (after the booking's row, then the payment's).
+half-taken stay. The lock is always the last one taken (after the booking's row, then the payment's), and how many units
+the listing has is read under it.
 """
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from nexus_contracts.bookings import NightsChanged
 from nexus_contracts.listings import ListingSnapshot
 from nexus_kit.db import lock, retry_on_conflict
-from nexus_kit.errors import Conflict
+from nexus_kit.errors import Conflict, Unprocessable
 from nexus_kit.outbox import emit
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from nexus_bookings.nights.models import Night, NightsVersion
-from nexus_bookings.stays import Stay
+from nexus_bookings.nights.models import ClosedBy, Night, NightsVersion
+from nexus_bookings.stays import MOST_DAYS_AHEAD, MOST_NIGHTS, Stay, today
+from nexus_bookings.waiting_list import queries as line
+
+FARTHEST = MOST_DAYS_AHEAD + MOST_NIGHTS
+"""Days from now after which no night can be booked by anybody."""
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """What a look at a calendar changed: nights, each unit counted."""
+
+    closed: Counter[date]
+    opened: Counter[date]
+    conflicts: list[date]
+    """Nights that it takes and of which too few units were free."""
 
 
 class DatesUnavailable(Conflict):
     """Somebody else holds at least one of these nights."""
 
 
+class BookingWindow(Unprocessable):
+    """The dates are farther away than can be booked yet."""
+
+
 # The lowest free unit of each night. A night is free while fewer rows than units are taken, which also holds when the
-# host has reduced the units below a number that is already given out.
+# host has reduced the units below a number that is already given out. A night that the booking has already is its own.
 _TAKE = text("""
-    WITH wanted AS (
+    WITH offered AS (
+        SELECT cast(snapshot ->> 'units' AS int) AS units FROM listing_copies WHERE listing_id = :listing_id
+    ), wanted AS (
         SELECT cast(:check_in AS date) + day AS night FROM generate_series(0, :length - 1) AS day
     ), free AS (
         SELECT wanted.night,
-               count(taken.unit) + 1 = :units AS sold_out,
-               (SELECT min(unit) FROM generate_series(1, :units) AS unit
+               count(taken.unit) + 1 = offered.units AS sold_out,
+               coalesce(bool_or(taken.booking_id = :booking_id), false) AS own,
+               (SELECT min(unit) FROM generate_series(1, offered.units) AS unit
                  WHERE unit <> ALL (array_agg(coalesce(taken.unit, 0)))) AS unit
-          FROM wanted
+          FROM offered CROSS JOIN wanted
           LEFT JOIN nights AS taken
                  ON taken.listing_id = :listing_id AND taken.night = wanted.night
                 AND taken.night >= :check_in AND taken.night < :check_out  -- one range of the primary key
-         GROUP BY wanted.night
-        HAVING count(taken.unit) < :units
+         GROUP BY wanted.night, offered.units
+        HAVING count(taken.unit) < offered.units OR bool_or(taken.booking_id = :booking_id)
     ), inserted AS (
         INSERT INTO nights (listing_id, night, unit, booking_id)
-        SELECT :listing_id, night, unit, :booking_id FROM free ORDER BY night
+        SELECT :listing_id, night, unit, :booking_id FROM free WHERE NOT own ORDER BY night
     )
-    SELECT night, sold_out FROM free ORDER BY night
+    SELECT night, sold_out, own FROM free ORDER BY night
 """)
 
 # The count sees the rows as they were before this statement deletes any. Nights that are over are nobody's news.
 _RELEASE = text("""
-    WITH gone AS (DELETE FROM nights WHERE booking_id = :booking_id RETURNING listing_id, night)
+    WITH gone AS (
+        DELETE FROM nights
+         WHERE booking_id = :booking_id AND NOT (night >= :kept_from AND night < :kept_to)
+        RETURNING listing_id, night
+    )
     SELECT night FROM gone
      WHERE night >= current_date - 1
-       AND :units = (SELECT count(*) FROM nights AS taken
-                      WHERE taken.listing_id = gone.listing_id AND taken.night = gone.night)
+       AND (SELECT cast(snapshot ->> 'units' AS int) FROM listing_copies WHERE listing_id = :listing_id)
+         = (SELECT count(*) FROM nights AS taken
+             WHERE taken.listing_id = gone.listing_id AND taken.night = gone.night)
      ORDER BY night
 """)
 
+# As `_CLOSE`, with a number for each night.
+_MIRROR = text("""
+    WITH wanted AS (
+        SELECT night, closed FROM unnest(cast(:nights AS date[]), cast(:counts AS int[])) AS wanted (night, closed)
+    ), held AS (
+        SELECT wanted.night, wanted.closed, count(taken.unit) AS count, array_agg(coalesce(taken.unit, 0)) AS taken
+          FROM wanted
+          LEFT JOIN nights AS taken ON taken.listing_id = :listing_id AND taken.night = wanted.night
+         GROUP BY wanted.night, wanted.closed
+    )
+    INSERT INTO nights (listing_id, night, unit, closed_by, calendar_id)
+    SELECT :listing_id, held.night, free.unit, 'calendar', :calendar_id
+      FROM held
+     CROSS JOIN LATERAL (
+        SELECT unit FROM generate_series(1, :units) AS unit
+         WHERE unit <> ALL (held.taken)
+         ORDER BY unit
+         LIMIT greatest(least(held.closed, :units - held.count), 0)
+     ) AS free
+     ORDER BY night, unit
+""")
 
-async def take(session: AsyncSession, listing: ListingSnapshot, stay: Stay, booking_id: UUID) -> None:
-    """Take one unit of every night of the stay, or raise `DatesUnavailable`: then the transaction must not commit."""
+_UNITS = text("SELECT cast(snapshot ->> 'units' AS int) FROM listing_copies WHERE listing_id = :listing_id")
+
+# Of each night the lowest units that are free: `closed` of them, or all if it is null (least() ignores a null).
+_CLOSE = text("""
+    WITH offered AS (
+        SELECT cast(snapshot ->> 'units' AS int) AS units FROM listing_copies WHERE listing_id = :listing_id
+    ), wanted AS (
+        SELECT cast(:first AS date) + day AS night FROM generate_series(0, :length - 1) AS day
+    ), held AS (
+        SELECT wanted.night, offered.units, count(taken.unit) AS count, array_agg(coalesce(taken.unit, 0)) AS taken
+          FROM offered CROSS JOIN wanted
+          LEFT JOIN nights AS taken
+                 ON taken.listing_id = :listing_id AND taken.night = wanted.night
+                AND taken.night >= :first AND taken.night < :end
+         GROUP BY wanted.night, offered.units
+    )
+    INSERT INTO nights (listing_id, night, unit, closed_by)
+    SELECT :listing_id, held.night, free.unit, 'host'
+      FROM held
+     CROSS JOIN LATERAL (
+        SELECT unit FROM generate_series(1, held.units) AS unit
+         WHERE unit <> ALL (held.taken)
+         ORDER BY unit
+         LIMIT greatest(least(cast(:closed AS int), held.units - held.count), 0)
+     ) AS free
+     ORDER BY night, unit
+""")
+
+
+async def take(session: AsyncSession, listing_id: UUID, stay: Stay, booking_id: UUID) -> None:
+    """Take one unit of every night of the stay, or raise `DatesUnavailable`: then the transaction must not commit.
+
+    Nights that the booking has already stay its own. Whoever waits for nights that became free comes first.
+    """
 
     async def attempt() -> None:
-        await lock(session, listing.id)
+        await lock(session, listing_id)
         rows = (
             await session.execute(
                 _TAKE,
                 {
-                    "listing_id": listing.id,
-                    "units": listing.units,
+                    "listing_id": listing_id,
                     "check_in": stay.check_in,
                     "check_out": stay.check_out,
                     "length": stay.length,
@@ -78,20 +160,106 @@ async def take(session: AsyncSession, listing: ListingSnapshot, stay: Stay, book
         ).all()
         if len(rows) < stay.length:
             raise DatesUnavailable
-        await _tell(session, listing.id, sold_out=[row.night for row in rows if row.sold_out])
+        new = [row.night for row in rows if not row.own]
+        if await session.scalar(line.others_come_first(listing_id, stay, booking_id, new)):
+            raise DatesUnavailable
+        await _tell(session, listing_id, sold_out=[row.night for row in rows if row.sold_out and not row.own])
 
     await retry_on_conflict(session, attempt)
 
 
-async def release(session: AsyncSession, listing: ListingSnapshot, booking_id: UUID) -> None:
-    """Free every night that the booking holds; it may hold none."""
+async def release(session: AsyncSession, listing_id: UUID, booking_id: UUID, *, keep: Stay | None = None) -> None:
+    """Free every night that the booking holds, or all but those of the stay to keep; it may hold none."""
+    kept_from, kept_to = (keep.check_in, keep.check_out) if keep else (date.min, date.min)
+    what = {"booking_id": booking_id, "listing_id": listing_id, "kept_from": kept_from, "kept_to": kept_to}
+
+    async def attempt() -> None:
+        await lock(session, listing_id)
+        freed = await session.scalars(_RELEASE, what)
+        await _tell(session, listing_id, freed=list(freed))
+
+    await retry_on_conflict(session, attempt)
+
+
+async def keep_closed(session: AsyncSession, listing_id: UUID, booking_id: UUID) -> None:
+    """The booking gives up its nights, and nobody gets them: whoever cancels on a guest does not sell them again."""
+
+    async def attempt() -> None:
+        await lock(session, listing_id)
+        held = update(Night).where(Night.booking_id == booking_id)
+        await session.execute(held.values(booking_id=None, closed_by=ClosedBy.CANCELLATION))
+
+    await retry_on_conflict(session, attempt)
+
+
+async def close(session: AsyncSession, listing: ListingSnapshot, first: date, end: date, units: int | None) -> None:
+    """Have the host close so many units of each night in `[first, end)`, or all (None), as far as they are free.
+
+    What the host closed there before is open again, so 0 opens them. Booked units stay booked, and what another site's
+    calendar closed stays closed. Nights that are over are left as they are.
+    """
+    here = today(listing.timezone)
+    if end > here + timedelta(days=FARTHEST):
+        raise BookingWindow(f"Nights may be at most {FARTHEST} days from now.", days=FARTHEST)
+    first = max(first, here)
 
     async def attempt() -> None:
         await lock(session, listing.id)
-        freed = await session.scalars(_RELEASE, {"booking_id": booking_id, "units": listing.units})
-        await _tell(session, listing.id, freed=list(freed))
+        offered = await session.scalar(_UNITS, {"listing_id": listing.id})
+        before = _full(await taken(session, listing.id, first, end), offered)
+        theirs = Night.closed_by.in_((ClosedBy.HOST, ClosedBy.CANCELLATION))
+        period = (Night.listing_id == listing.id) & (Night.night >= first) & (Night.night < end)
+        await session.execute(delete(Night).where(period, theirs))
+        await session.execute(
+            _CLOSE,
+            {"listing_id": listing.id, "first": first, "end": end, "length": (end - first).days, "closed": units},
+        )
+        after = _full(await taken(session, listing.id, first, end), offered)
+        await _tell(session, listing.id, sold_out=sorted(after - before), freed=sorted(before - after))
 
-    await retry_on_conflict(session, attempt)
+    if first < end:
+        await retry_on_conflict(session, attempt)
+
+
+async def mirror(
+    session: AsyncSession, listing_id: UUID, calendar_id: UUID, wanted: Counter[date], *, opens: bool
+) -> Mirrored:
+    """Have a calendar close so many units of each night, and no other night; without `opens`, none fewer than now."""
+
+    async def attempt() -> Mirrored:
+        await lock(session, listing_id)
+        units = await session.scalar(_UNITS, {"listing_id": listing_id})
+        theirs = Night.calendar_id == calendar_id
+        mine = Counter((await session.scalars(select(Night.night).where(theirs))).all())
+        goal = Counter({night: min(count, units) for night, count in (wanted if opens else wanted | mine).items()})
+        if not goal and not mine:
+            return Mirrored(Counter(), Counter(), [])
+        first, end = min(goal | mine), max(goal | mine) + timedelta(days=1)
+        before = _full(await taken(session, listing_id, first, end), units)
+        await session.execute(delete(Night).where(theirs))
+        nights, counts = list(goal), list(goal.values())
+        mirror = {"listing_id": listing_id, "calendar_id": calendar_id, "units": units}
+        await session.execute(_MIRROR, mirror | {"nights": nights, "counts": counts})
+        after = _full(await taken(session, listing_id, first, end), units)
+        await _tell(session, listing_id, sold_out=sorted(after - before), freed=sorted(before - after))
+        now = Counter((await session.scalars(select(Night.night).where(theirs))).all())
+        return Mirrored(closed=now - mine, opened=mine - now, conflicts=sorted(goal - now))
+
+    return await retry_on_conflict(session, attempt)
+
+
+async def holders(session: AsyncSession, listing: ListingSnapshot, first: date) -> dict[date, UUID | None]:
+    """The nights from `first` on of which no unit is free, apart from what calendars closed.
+
+    With whose booking has it, if the listing has one unit and it is booked.
+    """
+    rows = await session.execute(
+        select(Night.night, func.array_agg(Night.booking_id))
+        .where(Night.listing_id == listing.id, Night.night >= first, Night.calendar_id.is_(None))
+        .group_by(Night.night)
+        .having(func.count() >= listing.units)
+    )
+    return {night: bookings[0] if listing.units == 1 else None for night, bookings in rows}
 
 
 async def change_units(session: AsyncSession, listing_id: UUID, former: int, units: int) -> None:
@@ -100,29 +268,52 @@ async def change_units(session: AsyncSession, listing_id: UUID, former: int, uni
     async def attempt() -> None:
         await lock(session, listing_id)
         yesterday = datetime.now(UTC).date() - timedelta(days=1)  # it may still be today where the listing is
-        counts = sorted((await taken(session, listing_id, yesterday, date.max)).items())
-        sold_out = [night for night, count in counts if units <= count < former]
-        freed = [night for night, count in counts if former <= count < units]
-        await _tell(session, listing_id, sold_out=sold_out, freed=freed)
+        counts = await taken(session, listing_id, yesterday, date.max)
+        before, after = _full(counts, former), _full(counts, units)
+        await _tell(session, listing_id, sold_out=sorted(after - before), freed=sorted(before - after))
 
     await retry_on_conflict(session, attempt)
 
 
-async def refuse_sold_out(session: AsyncSession, listing: ListingSnapshot, stay: Stay) -> None:
-    """Raise `DatesUnavailable` if it is plain to see already. No lock, no promise: only `take` decides."""
-    counts = await taken(session, listing.id, stay.check_in, stay.check_out)
-    if any(count >= listing.units for count in counts.values()):
+async def forget_past(session: AsyncSession) -> None:
+    """Forget which nights were closed once they are over everywhere. Bookings free theirs when they complete."""
+    over = Night.closed_by.is_not(None) & (Night.night < func.current_date() - 2)
+    await session.execute(delete(Night).where(over))
+
+
+async def refuse_sold_out(
+    session: AsyncSession, listing: ListingSnapshot, stay: Stay, *, besides: UUID | None = None
+) -> None:
+    """Raise `DatesUnavailable` if it is plain to see already. No lock, no promise: only `take` decides.
+
+    What the booking `besides` has does not count.
+    """
+    if await full(session, listing, stay, besides=besides):
         raise DatesUnavailable
 
 
-async def taken(session: AsyncSession, listing_id: UUID, first: date, end: date) -> dict[date, int]:
+async def full(
+    session: AsyncSession, listing: ListingSnapshot, stay: Stay, *, besides: UUID | None = None
+) -> set[date]:
+    """The nights of the stay of which no unit is left."""
+    counts = await taken(session, listing.id, stay.check_in, stay.check_out, besides=besides)
+    return _full(counts, listing.units)
+
+
+async def taken(
+    session: AsyncSession, listing_id: UUID, first: date, end: date, *, besides: UUID | None = None
+) -> dict[date, int]:
     """How many units are taken of each night in `[first, end)`; a night of which none is taken is left out."""
-    rows = await session.execute(
-        select(Night.night, func.count())
-        .where(Night.listing_id == listing_id, Night.night >= first, Night.night < end)
-        .group_by(Night.night)
-    )
+    counted = (Night.listing_id == listing_id) & (Night.night >= first) & (Night.night < end)
+    if besides is not None:
+        counted &= Night.booking_id.is_distinct_from(besides)
+    rows = await session.execute(select(Night.night, func.count()).where(counted).group_by(Night.night))
     return {night: count for night, count in rows}  # noqa: C416 - dict() does not type-check on rows
+
+
+def _full(counts: Mapping[date, int], units: int) -> set[date]:
+    """The nights of which no unit is left."""
+    return {night for night, count in counts.items() if count >= units}
 
 
 async def _tell(
@@ -130,6 +321,8 @@ async def _tell(
 ) -> None:
     if not sold_out and not freed:
         return
+    if freed:
+        await session.execute(line.look_again(listing_id, freed))
     first = insert(NightsVersion).values(listing_id=listing_id, version=1)
     version = await session.scalar(
         first.on_conflict_do_update(

@@ -1,8 +1,8 @@
 """Payments, and the webhooks we were sent about them.
 
 pending ─▶ succeeded ─▶ refunded      A payment only moves to the right: the provider's word that money arrived
-   └─────▶ failed ────▶ refunded      outranks "failed", and nothing undoes a refund.
-              └▶ succeeded
+   └─────▶ failed ────▶ refunded      outranks "failed", and nothing undoes a refund. Part of a payment may go back:
+              └▶ succeeded            it is `refunded` when all of it has.
 """
 
 from enum import StrEnum
@@ -28,7 +28,7 @@ class PaymentStatus(StrEnum):
     SUCCEEDED = "succeeded"
     """The provider holds the whole amount for us."""
     REFUNDED = "refunded"
-    """The provider took the order to give it back."""
+    """All that was charged went back: by our orders, or because the provider took it."""
 
 
 LEGAL_MOVES: dict[PaymentStatus, frozenset[PaymentStatus]] = {
@@ -45,27 +45,39 @@ class Payment(Base):
     __tablename__ = "payments"
     __table_args__ = (
         CheckConstraint("amount >= 0", name="amount"),
+        CheckConstraint("num_nonnulls(charged_amount, charged_currency) IN (0, 2)", name="charged"),
+        CheckConstraint("refunded_amount BETWEEN 0 AND coalesce(charged_amount, 0)", name="refunded_amount"),
         Index("ix_payments_check_at", "check_at", postgresql_where=text("check_at IS NOT NULL")),
+        Index("ix_payments_attention_since", "attention_since", postgresql_where=text("attention_since IS NOT NULL")),
     )
 
     id: Mapped[Uuid7Pk]
     version: Mapped[int] = mapped_column(default=1)
     """Grows with every move: the sequence of the payment's events."""
     booking_id: Mapped[UUID] = mapped_column(ForeignKey("bookings.id"), index=True)
+    change_id: Mapped[UUID | None] = mapped_column(ForeignKey("booking_changes.id"))
+    """The change of the booking that it pays for. None: it pays for the booking itself."""
     guest_id: Mapped[UUID]
     """The booking's guest, who pays."""
     tx_ref: Mapped[str] = mapped_column(String(50), unique=True)
     """Our name for it at the provider. Never used for a second checkout."""
     amount: Mapped[BigInt]
-    """Minor units of `currency`: the booking's total."""
+    """Minor units of `currency`: what the guest is asked for."""
     currency: Mapped[str] = mapped_column(String(3))
+    charged_amount: Mapped[BigInt | None]
+    """Minor units of `charged_currency`: what the provider says it took. None until it has."""
+    charged_currency: Mapped[str | None] = mapped_column(String(3))
+    refunded_amount: Mapped[BigInt] = mapped_column(default=0, server_default=text("0"))
+    """Of what was charged: ordered to go back, or taken back by the provider. Never more than was charged."""
     status: Mapped[PaymentStatus] = mapped_column(one_of(PaymentStatus, "status"), default=PaymentStatus.PENDING)
     checkout_url: Mapped[str | None]
     """Where the guest pays. None until the provider has answered."""
     provider_reference: Mapped[str | None]
     """The provider's name for the charge, once there is one: refunds go by it."""
     failure: Mapped[str | None]
-    """Why it failed, for the log and the operator."""
+    """Why it failed, or was taken back, for the log and the operator."""
+    attention_since: Mapped[Timestamp | None]
+    """Since when an operator should look into it (`failure` says why). None: nobody needs to, or somebody has."""
     check_at: Mapped[Timestamp | None]
     """When to ask the provider about it (next); a webhook sets it to now. None: there is nothing to ask."""
     checks: Mapped[int] = mapped_column(default=0)
@@ -83,8 +95,19 @@ class Payment(Base):
 
     @property
     def money(self) -> Money:
-        """The whole amount."""
+        """What the guest is asked for."""
         return Money(amount=self.amount, currency=self.currency)
+
+    @property
+    def refunded(self) -> Money:
+        """What goes back."""
+        return Money(amount=self.refunded_amount, currency=self.charged_currency or self.currency)
+
+    @property
+    def kept(self) -> Money:
+        """What is left of what was charged."""
+        left = (self.charged_amount or 0) - self.refunded_amount
+        return Money(amount=left, currency=self.charged_currency or self.currency)
 
     def facts(self, money: Money | None = None) -> dict[str, Any]:
         """The members that all facts of a payment share (`nexus_contracts.bookings.PaymentFact`)."""

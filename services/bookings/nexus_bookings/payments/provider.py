@@ -1,7 +1,8 @@
 """The payment provider: what Nexus asks of any, as a `Protocol`, and Chapa, the first of them.
 
-`service` opens checkouts with it, `settlement` asks what became of them, `refunds` gives money back. Chapa's contract:
-https://developer.chapa.co (accept-payments, verify-payments, refund). Locally `nexus_local.payments` speaks it.
+`service` opens checkouts with it, `settlement` asks what became of them, `refunds` gives money back, `payouts` sends it
+to hosts. Chapa's contract: https://developer.chapa.co (accept-payments, verify-payments, refund, transfers). Locally
+`nexus_local.payments` speaks it.
 """
 
 import json
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
 import httpx
 import stamina
@@ -19,6 +20,9 @@ from nexus_kit.errors import Unprocessable, UpstreamFailed, UpstreamUnavailable
 from pydantic import BaseModel, Field, RootModel
 
 T = TypeVar("T", bound=BaseModel)
+
+Mode = Literal["test", "live"]
+"""In test mode no money moves."""
 
 
 class CurrencyNotAccepted(Unprocessable):
@@ -35,8 +39,10 @@ class ChargeStatus(StrEnum):
     PENDING = "pending"
     FAILED = "failed"
     SUCCEEDED = "succeeded"
-    RETURNED = "returned"
-    """It had succeeded, and has been refunded or reversed."""
+    REFUNDED = "refunded"
+    """It had succeeded, and was given back: by our order, or on the provider's own dashboard."""
+    REVERSED = "reversed"
+    """It had succeeded, and the payer's bank took it back."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,47 @@ class Charge:
     money: Money
     reference: str | None
     """The provider's own name for it."""
+    fee: int
+    """What the provider keeps of it, in minor units of its currency."""
+    in_our_mode: bool
+    """False for play money in a live account, and for real money in a test account."""
+
+
+class TransferStatus(StrEnum):
+    """What became of a transfer to a bank."""
+
+    PENDING = "pending"
+    PAID = "paid"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class BankAccount:
+    """Whom a transfer goes to."""
+
+    name: str
+    number: str
+    bank_code: int
+    """By the provider's list of banks."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The provider's answer about one transfer."""
+
+    reference: str
+    status: TransferStatus
+    money: Money
+    fee: int
+    """What the provider keeps for it, besides, in minor units of its currency."""
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Where a transfer can go."""
+
+    code: int
+    name: str
 
 
 class PaymentProvider(AbstractAsyncContextManager["PaymentProvider"], Protocol):
@@ -70,6 +117,18 @@ class PaymentProvider(AbstractAsyncContextManager["PaymentProvider"], Protocol):
 
     async def refund(self, payment: str, money: Money, *, reference: str, reason: str) -> None:
         """Give so much back of a charge (`payment` is its reference). Safe to call again with the same `reference`."""
+
+    async def transfer(self, reference: str, money: Money, account: BankAccount) -> None:
+        """Send money to a bank. Call once per `reference`. `ProviderRefused`: it will not be sent."""
+
+    async def verify_transfer(self, reference: str) -> Transfer | None:
+        """What became of a transfer; None if the provider knows no such `reference`."""
+
+    async def banks(self) -> list[Bank]:
+        """Where a transfer can go."""
+
+
+_Decimal = Annotated[Decimal, Field(max_digits=17, decimal_places=2)]
 
 
 class _Answer(BaseModel):
@@ -91,13 +150,36 @@ class _Transaction(BaseModel):
 
     tx_ref: str
     status: str
-    amount: Decimal = Field(max_digits=17, decimal_places=2)
+    amount: _Decimal
+    charge: _Decimal = Decimal(0)
     currency: Currency
+    mode: str | None = None
     reference: str | None = None
 
 
+class _Transfer(BaseModel):
+    """The `data` of `transfers/verify`, as far as we use it."""
+
+    tx_ref: str
+    status: str
+    amount: _Decimal
+    charge: _Decimal = Decimal(0)
+    currency: Currency
+
+
+class _Bank(BaseModel):
+    """One of the `data` of `banks`."""
+
+    id: int
+    name: str
+
+
+class _Banks(RootModel[list[_Bank]]):
+    """The `data` of `banks`."""
+
+
 class _Accepted(RootModel[Any]):
-    """The `data` of a refund: that it came with a success is all we need."""
+    """The `data` of a refund or a transfer: that it came with a success is all we need."""
 
 
 class Chapa:
@@ -110,12 +192,20 @@ class Chapa:
         "failed": ChargeStatus.FAILED,
         "failed/cancelled": ChargeStatus.FAILED,
         "cancelled": ChargeStatus.FAILED,
-        "refunded": ChargeStatus.RETURNED,
-        "reversed": ChargeStatus.RETURNED,
+        "refunded": ChargeStatus.REFUNDED,
+        "reversed": ChargeStatus.REVERSED,
+    }
+    _TRANSFER_STATUSES = {
+        "success": TransferStatus.PAID,
+        "failed": TransferStatus.FAILED,
+        "failed/cancelled": TransferStatus.FAILED,
+        "cancelled": TransferStatus.FAILED,
+        "reversed": TransferStatus.FAILED,
     }
 
-    def __init__(self, url: str, secret_key: str, *, timeout: float) -> None:
+    def __init__(self, url: str, secret_key: str, *, mode: Mode, timeout: float) -> None:
         headers = {"Authorization": f"Bearer {secret_key}"}
+        self._mode = mode
         self._client = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(timeout, connect=2.0), headers=headers)
 
     async def __aenter__(self) -> Self:
@@ -142,15 +232,18 @@ class Chapa:
 
     async def verify(self, tx_ref: str) -> Charge | None:
         """GET /v1/transaction/verify/{tx_ref}, repeated when it fails: it only asks."""
-        async for attempt in stamina.retry_context(on=UpstreamUnavailable, attempts=3, wait_initial=0.1, wait_max=0.5):
-            with attempt:
-                answer = await self._send("GET", f"/v1/transaction/verify/{tx_ref}")
+        answer = await self._ask(f"/v1/transaction/verify/{tx_ref}")
         if answer.status_code == 404:
             return None
         found = self._read(answer, _Transaction)
-        money = Money(amount=int(found.amount.scaleb(2)), currency=found.currency)
-        status = self._STATUSES.get(found.status, ChargeStatus.PENDING)
-        return Charge(tx_ref=found.tx_ref, status=status, money=money, reference=found.reference)
+        return Charge(
+            tx_ref=found.tx_ref,
+            status=self._STATUSES.get(found.status, ChargeStatus.PENDING),
+            money=Money(amount=_minor(found.amount), currency=found.currency),
+            reference=found.reference,
+            fee=_minor(found.charge),
+            in_our_mode=found.mode == self._mode,
+        )
 
     async def refund(self, payment: str, money: Money, *, reference: str, reason: str) -> None:
         """POST /v1/refund/{payment}. A refusal may mean "done already", so it is checked before it is believed."""
@@ -160,6 +253,42 @@ class Chapa:
         except ProviderRefused:
             if (await self._send("GET", f"/v1/refund/{reference}/verify")).is_error:
                 raise
+
+    async def transfer(self, reference: str, money: Money, account: BankAccount) -> None:
+        """POST /v1/transfers, never repeated: a second one might pay twice."""
+        order = {
+            "account_name": account.name,
+            "account_number": account.number,
+            "amount": self._decimal(money),
+            "currency": money.currency,
+            "reference": reference,
+            "bank_code": account.bank_code,
+        }
+        self._read(await self._send("POST", "/v1/transfers", json=order), _Accepted)
+
+    async def verify_transfer(self, reference: str) -> Transfer | None:
+        """GET /v1/transfers/verify/{reference}, repeated when it fails."""
+        answer = await self._ask(f"/v1/transfers/verify/{reference}")
+        if answer.status_code == 404:
+            return None
+        found = self._read(answer, _Transfer)
+        return Transfer(
+            reference=found.tx_ref,
+            status=self._TRANSFER_STATUSES.get(found.status, TransferStatus.PENDING),
+            money=Money(amount=_minor(found.amount), currency=found.currency),
+            fee=_minor(found.charge),
+        )
+
+    async def banks(self) -> list[Bank]:
+        """GET /v1/banks, repeated when it fails."""
+        found = self._read(await self._ask("/v1/banks"), _Banks)
+        return [Bank(code=bank.id, name=bank.name) for bank in found.root]
+
+    async def _ask(self, path: str) -> httpx.Response:
+        async for attempt in stamina.retry_context(on=UpstreamUnavailable, attempts=3, wait_initial=0.1, wait_max=0.5):
+            with attempt:
+                answer = await self._send("GET", path)
+        return answer
 
     async def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
@@ -175,7 +304,7 @@ class Chapa:
         """The `data` of a good answer, its numbers exact. An error has a `message` (text or object) and no data."""
         try:
             body = _Answer.model_validate(json.loads(answer.content, parse_float=Decimal))
-            if answer.is_error or body.status != "success":
+            if answer.is_error or body.status not in ("success", None):  # `banks` has no status
                 raise ProviderRefused(f"The payment provider declined: {str(body.message)[:200]}")
             return model.model_validate(body.data)
         except ValueError as exc:  # no JSON, or not what is documented
@@ -185,3 +314,8 @@ class Chapa:
         if money.currency not in self._CURRENCIES:
             raise CurrencyNotAccepted(f"{money.currency} is not one of {', '.join(self._CURRENCIES)}.")
         return f"{Decimal(money.amount).scaleb(-2):.2f}"
+
+
+def _minor(amount: Decimal) -> int:
+    """All currencies that Chapa takes have two places."""
+    return int(amount.scaleb(2))

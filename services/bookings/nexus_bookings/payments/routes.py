@@ -50,7 +50,7 @@ async def pay(
     checkout_url = payment.checkout_url or await service.open_checkout(payment, neighbours)
     async with work() as session:
         payment = await service.await_checkout(session, payment.id, checkout_url)
-        return await once.finish(session, 201, PaymentOut.model_validate(payment))
+        return await once.finish(session, 201, PaymentOut.of(payment, guest.user_id))
 
 
 @router.get("/bookings/{booking_id}/payments", summary="See how a booking was paid", responses=responses(NotFound))
@@ -58,7 +58,7 @@ async def list_payments(booking_id: UUID, user: CurrentUser, session: SessionDep
     """All tries to pay it, newest first, for both parties."""
     booking = await bookings.get(session, booking_id, user.user_id)
     payments = await service.of_booking(session, booking.id)
-    return PaymentsOut(items=[PaymentOut.model_validate(payment) for payment in payments])
+    return PaymentsOut(items=[PaymentOut.of(payment, user.user_id) for payment in payments])
 
 
 @router.post(

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from httpx import HTTPStatusError
+from nexus_contracts.money import Money
 from nexus_kit.errors import Conflict, Forbidden, Unauthorized, UpstreamFailed, UpstreamUnavailable, ValidationFailed
 from nexus_kit.http import ServiceClient
 from pydantic import ValidationError
@@ -16,11 +17,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_bookings.bookings import service as bookings
-from nexus_bookings.bookings.models import BookingStatus
+from nexus_bookings.bookings.models import Booking, BookingStatus
+from nexus_bookings.changes import service as changes
 from nexus_bookings.neighbours import Neighbours
 from nexus_bookings.payments.models import Payment, PaymentStatus, WebhookReceipt
 from nexus_bookings.payments.provider import Payer
 from nexus_bookings.payments.schemas import ChapaWebhook, User
+from nexus_bookings.payouts import service as payouts
 
 log = structlog.get_logger(__name__)
 
@@ -49,17 +52,18 @@ async def open_payment(session: AsyncSession, booking_id: UUID, guest_id: UUID) 
     booking = await bookings.lock(session, booking_id, guest_id)
     if booking.guest_id != guest_id:
         raise OnlyTheGuest
-    if booking.status is not BookingStatus.PENDING_PAYMENT or booking.is_overdue:
-        raise NotPayable
-    former = next((payment for payment in await of_booking(session, booking_id) if payment.is_open), None)
+    due, change_id = await _due(session, booking)
+    tries = (payment for payment in await of_booking(session, booking_id) if payment.change_id == change_id)
+    former = next((payment for payment in tries if payment.is_open), None)
     if former is not None:
         return former
     payment = Payment(
         booking_id=booking.id,
+        change_id=change_id,
         guest_id=guest_id,
         tx_ref=f"nexus-{uuid4()}",
-        amount=booking.total_amount,
-        currency=booking.currency,
+        amount=due.amount,
+        currency=due.currency,
         check_at=booking.as_of + CALL_IS_OVER,
         give_up_at=booking.as_of + PATIENCE,
     )
@@ -107,18 +111,31 @@ def check_signature(secret: str, body: bytes, signature: str) -> None:
 
 
 async def take_hint(session: AsyncSession, body: bytes) -> None:
-    """Something happened to a payment: ask the provider now. The same webhook again changes nothing."""
+    """Something happened to a payment or a payout: ask the provider now. The same webhook again changes nothing."""
     try:
         webhook = ChapaWebhook.model_validate_json(body)
     except ValidationError as exc:
         raise ValidationFailed("This is not a webhook of Chapa's.") from exc
-    if webhook.tx_ref is None:  # an event about something else: refused, it would only be repeated
-        log.info("webhook names no payment", event_kind=webhook.event)
+    if webhook.tx_ref is None and webhook.reference is None:  # something else: refused, it would only be repeated
+        log.info("webhook names nothing of ours", event_kind=webhook.event)
         return
     receipt = insert(WebhookReceipt).values(digest=hashlib.sha256(body).digest()).on_conflict_do_nothing()
     if await session.scalar(receipt.returning(WebhookReceipt.digest)) is None:
         return
-    await session.execute(update(Payment).where(Payment.tx_ref == webhook.tx_ref).values(check_at=func.now()))
+    if webhook.tx_ref is not None:
+        await session.execute(update(Payment).where(Payment.tx_ref == webhook.tx_ref).values(check_at=func.now()))
+    elif webhook.reference is not None:
+        await payouts.ask_now(session, webhook.reference)
+
+
+async def _due(session: AsyncSession, booking: Booking) -> tuple[Money, UUID | None]:
+    """What the booking awaits: its whole price, or the difference that a change makes."""
+    if booking.status is BookingStatus.PENDING_PAYMENT and not booking.is_overdue:
+        return booking.total, None
+    change = await changes.awaiting_payment(session, booking)
+    if change is None:
+        raise NotPayable
+    return change.difference.to_pay, change.id
 
 
 async def _payer(auth: ServiceClient, guest_id: UUID) -> Payer:

@@ -21,11 +21,10 @@ router = APIRouter(prefix="/quotes", tags=["quotes"])
 )
 async def quote(wish: NewQuote, guest: CurrentUser, work: UnitOfWork, neighbours: NeighboursDep) -> QuoteOut:
     """Price a stay, night by night. The price is yours until `valid_until`; the nights are not: book to hold them."""
-    fee = neighbours.settings.service_fee_percent
     promised = await with_copy(
         work,
         wish.listing_id,
         neighbours.listings,
-        lambda session: service.quote(session, wish, guest.user_id, service_fee_percent=fee),
+        lambda session: service.quote(session, wish, guest.user_id, neighbours.settings.percentages),
     )
-    return QuoteOut.model_validate(promised)
+    return QuoteOut.of(promised)

@@ -4,15 +4,15 @@ from datetime import date
 from typing import Self
 from uuid import UUID
 
-from nexus_contracts.money import Money
-from nexus_kit.schemas import Body, LocalDate, Resource, UtcDateTime
-from pydantic import AliasPath, Field, model_validator
+from nexus_kit.schemas import Body, LocalDate, LocalTime, UtcDateTime
+from pydantic import Field, model_validator
 
 from nexus_bookings.cancellation import CancellationTerms
-from nexus_bookings.pricing import NightlyPrice
+from nexus_bookings.pricing import Difference, Price
+from nexus_bookings.quotes.models import Quote
 
 
-class NewQuote(Body):
+class WantedStay(Body):
     """What the guest would like."""
 
     listing_id: UUID
@@ -28,7 +28,16 @@ class NewQuote(Body):
         return self
 
 
-class QuoteOut(Resource):
+class NewQuote(WantedStay):
+    """A stay to be priced."""
+
+    booking_id: UUID | None = Field(
+        default=None,
+        description="To change this confirmed booking of yours at the listing: its nights are yours already.",
+    )
+
+
+class QuoteOut(Price):
     """A price that is charged as it stands here if the quote is booked before `valid_until`. It holds no nights."""
 
     id: UUID
@@ -36,16 +45,16 @@ class QuoteOut(Resource):
     check_in: date
     check_out: date
     timezone: str = Field(description="IANA name; the dates are local dates there.", examples=["Africa/Addis_Ababa"])
+    check_in_time: LocalTime = Field(description="Local time at which the stay begins.")
+    check_out_time: LocalTime = Field(description="Local time at which it is over.")
     guests: int
-    nights: list[NightlyPrice] = Field(validation_alias=AliasPath("price", "nights"))
-    accommodation: Money = Field(
-        validation_alias=AliasPath("price", "accommodation"), description="All nights together."
-    )
-    cleaning_fee: Money = Field(validation_alias=AliasPath("price", "cleaning_fee"), description="Once per stay.")
-    service_fee: Money = Field(
-        validation_alias=AliasPath("price", "service_fee"),
-        description="Nexus' own fee, a share of nights and cleaning, half a minor unit rounded up.",
-    )
-    total: Money = Field(validation_alias=AliasPath("price", "total"), description="What the guest pays.")
     cancellation: CancellationTerms
+    booking_id: UUID | None = Field(description="The booking that it would change. Null: it is for a new one.")
+    difference: Difference | None = Field(description="From what that booking costs now.")
     valid_until: UtcDateTime
+
+    @classmethod
+    def of(cls, quote: Quote) -> Self:
+        """The row, with the lines of its price beside its other columns."""
+        own = cls.model_fields.keys() - Price.model_fields.keys()
+        return cls(**dict(quote.price), **{name: getattr(quote, name) for name in own})

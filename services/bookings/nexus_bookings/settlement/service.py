@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from nexus_contracts.bookings import PaymentFailed, PaymentSucceeded
+from nexus_contracts.bookings import PaymentFailed, PaymentRefunded, PaymentSucceeded
+from nexus_contracts.money import Money
 from nexus_kit.db import Database
 from nexus_kit.errors import Problem
 from nexus_kit.outbox import emit
@@ -19,11 +20,15 @@ from nexus_kit.runtime import Runtime
 from sqlalchemy import Row, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from nexus_bookings import movements
 from nexus_bookings.bookings import service as bookings
+from nexus_bookings.bookings.models import BookingStatus
+from nexus_bookings.changes import service as changes
+from nexus_bookings.ledger import service as ledger
 from nexus_bookings.payments.models import Payment, PaymentStatus
 from nexus_bookings.payments.provider import Charge, ChargeStatus, PaymentProvider
 from nexus_bookings.refunds import service as refunds
-from nexus_bookings.refunds.models import Refund, RefundReason
+from nexus_bookings.refunds.models import RefundReason
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +37,8 @@ _AT_ONCE = 5
 _LEASE = timedelta(seconds=30)
 """Whoever claimed a payment is believed to be at it for so long."""
 _LONGEST_PAUSE = timedelta(minutes=5)
+_WATCH = timedelta(days=1)
+"""Between two looks at a payment that bought a stay."""
 
 
 async def reconcile(runtime: Runtime, provider: PaymentProvider) -> None:
@@ -71,15 +78,15 @@ async def ask_and_settle(database: Database, provider: PaymentProvider, payment_
 async def settle(session: AsyncSession, payment_id: UUID, charge: Charge | None) -> None:
     """Act on the provider's answer, once: what was settled before is left alone."""
     payment = await _lock(session, payment_id)
-    if await _is_final(session, payment):
-        payment.check_at = None
+    if _is_final(payment):
+        await _watch(session, payment, charge)
     elif charge is None and payment.checkout_url is None:
         await _fail(session, payment, "the provider never opened its page")
     elif charge is None or charge.status is ChargeStatus.PENDING:
         await _wait_or_give_up(session, payment)
     elif charge.status is not ChargeStatus.SUCCEEDED:
         await _fail(session, payment, f"the provider says {charge.status}")
-    elif (charge.tx_ref, charge.money) != (payment.tx_ref, payment.money):
+    elif (charge.tx_ref, charge.money, charge.in_our_mode) != (payment.tx_ref, payment.money, True):
         await _refuse(session, payment, charge)
     else:
         await _succeed(session, payment, charge)
@@ -93,28 +100,76 @@ async def _lock(session: AsyncSession, payment_id: UUID) -> Payment:
     return await session.get_one(Payment, payment_id, with_for_update=True)
 
 
-async def _is_final(session: AsyncSession, payment: Payment) -> bool:
-    refund_ordered = await session.scalar(select(Refund.id).where(Refund.payment_id == payment.id))
-    return refund_ordered is not None or payment.status in (PaymentStatus.SUCCEEDED, PaymentStatus.REFUNDED)
+def _is_final(payment: Payment) -> bool:
+    """Whether we know what was charged: from then on only the provider's taking it back is news."""
+    return payment.charged_amount is not None
 
 
 async def _succeed(session: AsyncSession, payment: Payment, charge: Charge) -> None:
-    """The money is there: confirm the booking with it, or give it back."""
+    """The money is there: confirm the booking with it, or make its change, or give it back."""
     payment.move(PaymentStatus.SUCCEEDED)
-    payment.check_at, payment.failure, payment.provider_reference = None, None, charge.reference
+    payment.check_at, payment.failure = func.now() + _WATCH, None
+    await _receive(session, payment, charge)
     await emit(session, PaymentSucceeded(**payment.facts()), sequence=payment.version)
-    if not await bookings.confirm(session, payment.booking_id):
-        refunds.order(session, payment, payment.money, RefundReason.NIGHTS_GONE)
+    if payment.change_id is not None:
+        bought = await changes.paid(session, payment.change_id)
+    elif bought := await bookings.confirm(session, payment.booking_id):
+        await ledger.earn(session, await bookings.lock(session, payment.booking_id), payment.id)
+    if not bought:
+        await refunds.order(session, payment, payment.money, RefundReason.NIGHTS_GONE)
+
+
+async def _receive(session: AsyncSession, payment: Payment, charge: Charge) -> None:
+    """The provider holds this money for us, whether or not it is what we asked for."""
+    payment.provider_reference = charge.reference
+    payment.charged_amount, payment.charged_currency = charge.money.amount, charge.money.currency
+    await ledger.record(session, movements.received(payment.id, payment.booking_id, charge.money))
+    if charge.fee:
+        fee = Money(amount=charge.fee, currency=charge.money.currency)
+        await ledger.record(session, movements.charged(payment.id, payment.booking_id, fee))
 
 
 async def _refuse(session: AsyncSession, payment: Payment, charge: Charge) -> None:
     """Money that we did not ask for goes back. If it is not even about this payment, nothing of ours was charged."""
-    reason = f"asked for {payment.tx_ref}, {payment.money}; charged {charge.tx_ref}, {charge.money}"
+    mode = "" if charge.in_our_mode else ", in the wrong mode"
+    reason = f"asked for {payment.tx_ref}, {payment.money}; charged {charge.tx_ref}, {charge.money}{mode}"
     log.error("charge does not match", payment=str(payment.id), reason=reason)
-    payment.provider_reference = charge.reference
-    if charge.tx_ref == payment.tx_ref:
-        refunds.order(session, payment, charge.money, RefundReason.MISMATCH)
+    if charge.tx_ref == payment.tx_ref and charge.money.amount > 0:
+        await _receive(session, payment, charge)
+        await refunds.order(session, payment, charge.money, RefundReason.MISMATCH)
     await _fail(session, payment, reason)
+
+
+async def _watch(session: AsyncSession, payment: Payment, charge: Charge | None) -> None:
+    """Look again tomorrow, as long as the stay is not over: what was paid may be taken back without an order of ours.
+
+    "Refunded" is what our own orders bring about, too, so with one of them it is no news; a reversal always is.
+    """
+    booking = await bookings.lock(session, payment.booking_id)
+    if charge is not None and charge.tx_ref == payment.tx_ref and payment.status is PaymentStatus.SUCCEEDED:
+        without_us = charge.status is ChargeStatus.REFUNDED and payment.refunded_amount == 0
+        if without_us or charge.status is ChargeStatus.REVERSED:
+            await _take_back(session, payment, f"the provider says {charge.status}")
+    is_watched = payment.status is PaymentStatus.SUCCEEDED and booking.status is BookingStatus.CONFIRMED
+    await _check_again(session, payment, check_at=func.now() + _WATCH if is_watched else None)
+
+
+async def _take_back(session: AsyncSession, payment: Payment, reason: str) -> None:
+    """The provider took back what was left of a payment: call off a stay that is ahead, and have an operator look.
+
+    What we ordered to give back and have not sent yet was left, too.
+    """
+    log.error("payment taken back", payment=str(payment.id), reason=reason)
+    kept = payment.kept
+    money = Money(amount=kept.amount + await refunds.pending(session, payment), currency=kept.currency)
+    await refunds.overtaken(session, payment)
+    payment.refunded_amount += kept.amount
+    payment.failure, payment.attention_since = reason, func.now()
+    payment.move(PaymentStatus.REFUNDED)
+    await ledger.record(session, movements.returned(payment.id, payment.booking_id, money))
+    await emit(session, PaymentRefunded(**payment.facts(money)), sequence=payment.version)
+    if kept.amount and await bookings.call_off(session, payment.booking_id, kept):
+        await ledger.release(session, payment.booking_id, payment.id, kept)
 
 
 async def _fail(session: AsyncSession, payment: Payment, reason: str) -> None:
