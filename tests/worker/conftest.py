@@ -28,9 +28,17 @@ def peers() -> Iterator[dict[str, Peer]]:
 
 
 @pytest.fixture(scope="session")
-async def service(servers: Servers, peers: dict[str, Peer], mail_catcher: MailCatcher) -> AsyncIterator[Service]:
+def photos_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where the worker finds the files of photos."""
+    return Path(tmp_path_factory.mktemp("photos")).as_uri()
+
+
+@pytest.fixture(scope="session")
+async def service(
+    servers: Servers, peers: dict[str, Peer], mail_catcher: MailCatcher, photos_url: str
+) -> AsyncIterator[Service]:
     """One worker for all tests. It gives a reaction up after one more try, which takes a second or two."""
-    environment = told_of(peers, mail_catcher, NEXUS_REACTION_RETRIES="1")
+    environment = told_of(peers, mail_catcher, NEXUS_REACTION_RETRIES="1", NEXUS_PHOTOS_URL=photos_url)
     async with running_service("worker", build, servers, extensions=(), tables=None, **environment) as running:
         yield running
 

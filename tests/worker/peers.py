@@ -1,4 +1,4 @@
-"""The services that reactions call, as small real HTTP servers: auth's internal routes, and `/internal/events`.
+"""The services that reactions call, as small real HTTP servers: internal routes, and `/internal/events`.
 
 A test makes them refuse, fail or go away.
 """
@@ -28,6 +28,8 @@ class Peer:
     users: dict[UUID, dict[str, str]] = field(default_factory=dict)
     closed: set[UUID] = field(default_factory=set)
     """Accounts that were closed and erased."""
+    stopped: set[UUID] = field(default_factory=set)
+    """Saved searches about which nobody wants mails any more."""
     failing_with: int | None = None
     """The status of every answer, while set."""
     answers_after: float = 0.0
@@ -35,6 +37,9 @@ class Peer:
     delivered: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     """Headers and CloudEvent of each delivery that was taken."""
     refused: int = 0
+    photos: dict[UUID, list[tuple[str, Any]]] = field(default_factory=dict)
+    """What was said of each photo: its outcome, and the body that came with it."""
+    removed_photos: set[UUID] = field(default_factory=set)
 
     def user(self, full_name: str = "Hanna Host") -> UUID:
         """Somebody new, with an address of their own."""
@@ -50,7 +55,9 @@ class Peer:
         """The events about one aggregate that were taken."""
         return [event for _, event in list(self.delivered) if event["subject"] == str(subject)]
 
-    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+    def answer(  # noqa: PLR0911 - one for each route
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, Any]:
         """Status and JSON for one call."""
         verify_service_token(headers["authorization"].removeprefix("Bearer "), INTERNAL_SECRET, audience=self.name)
         time.sleep(self.answers_after)
@@ -62,6 +69,9 @@ class Peer:
                 assert headers["content-type"] == "application/cloudevents+json"
                 self.delivered.append((headers, json.loads(body)))
                 return 204, None
+            case ["internal", "photos", photo_id, outcome]:
+                self.photos.setdefault(UUID(photo_id), []).append((outcome, json.loads(body or b"null")))
+                return (404, {"code": "not_found"}) if UUID(photo_id) in self.removed_photos else (204, None)
             case ["internal", "users", user_id, *_] if UUID(user_id) in self.closed:
                 return 410, {"code": "account_closed"}
             case ["internal", "users", user_id]:
@@ -70,6 +80,9 @@ class Peer:
             case ["internal", "users", _, "tokens"]:
                 assert json.loads(body)["purpose"] in ("verify_email", "reset_password")
                 return 201, {"token": TOKEN, "expires_at": "2026-12-07T11:30:00.000Z"}
+            case ["internal", "saved-searches", search_id, "unsubscribe-token"]:
+                assert method == "POST"
+                return (410, {"code": "mails_stopped"}) if UUID(search_id) in self.stopped else (200, {"token": TOKEN})
         raise AssertionError(f"{self.name} was asked for {method} {path}")
 
 

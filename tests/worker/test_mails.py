@@ -55,20 +55,20 @@ async def test_somebody_who_registers_again_is_told_that_they_have_an_account(wo
     [
         (bookings.BookingRequested, "host", "Booking request for Lakeside cabin", (*STAY, DEADLINE)),
         (bookings.BookingAccepted, "guest", "Accepted: pay for your stay at Lakeside cabin", (*STAY, DEADLINE)),
-        (bookings.BookingDeclined, "guest", "Your request for Lakeside cabin was declined", STAY),
+        (bookings.BookingDeclined, "guest", "Declined: your request for Lakeside cabin", STAY),
         (bookings.BookingConfirmed, "host", "New booking for Lakeside cabin", STAY),
-        (bookings.BookingConfirmed, "guest", "Your booking at Lakeside cabin is confirmed", STAY),
+        (bookings.BookingConfirmed, "guest", "Confirmed: your booking at Lakeside cabin", STAY),
         (
             bookings.BookingCancelled,
             "host",
             "Cancelled: booking for Lakeside cabin",
             (*STAY, "Your guest", "ETB 50.05"),
         ),
-        (bookings.BookingCancelled, "guest", "Your stay at Lakeside cabin is cancelled", (*STAY, "You", "ETB 50.05")),
+        (bookings.BookingCancelled, "guest", "Cancelled: your stay at Lakeside cabin", (*STAY, "You", "ETB 50.05")),
         (
             bookings.BookingExpired,
             "guest",
-            "Your hold on Lakeside cabin has ended",
+            "Ended: your hold on Lakeside cabin",
             (*STAY, "still on its way, you get the nights or your money back"),
         ),
     ],
@@ -98,6 +98,26 @@ async def test_a_refund_is_announced_to_the_guest(world: World) -> None:
     )
 
     assert (await world.the_mail_to(guest))["Subject"] == "Your refund of ETB 14,000.00"
+
+
+async def test_a_payout_is_announced_to_the_host(world: World) -> None:
+    host = world.auth.user()
+
+    await world.happens(bookings.PayoutPaid(payout_id=uuid4(), host_id=host, amount=MANY_BIRR))
+
+    mail = await world.the_mail_to(host)
+    assert mail["Subject"] == "Your payout of ETB 14,000.00"
+    assert "arrived at your bank" in mail["Text"]
+
+
+async def test_a_payout_that_failed_is_explained_to_the_host(world: World) -> None:
+    host = world.auth.user()
+
+    await world.happens(bookings.PayoutFailed(payout_id=uuid4(), host_id=host, amount=MANY_BIRR))
+
+    mail = await world.the_mail_to(host)
+    assert mail["Subject"] == "Your payout of ETB 14,000.00 could not be sent"
+    assert "in your balance again" in mail["Text"]
 
 
 async def test_the_request_that_caused_it_can_be_followed_into_the_mail(world: World) -> None:

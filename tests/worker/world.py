@@ -86,6 +86,7 @@ def told_of(peers: Mapping[str, Peer], mail_catcher: MailCatcher, **more: str) -
         **{f"NEXUS_{name.upper()}_URL": peer.url for name, peer in peers.items()},
         "NEXUS_SMTP_URL": f"smtp://127.0.0.1:{mail_catcher.smtp_port}",
         "NEXUS_MAIL_FROM": "Nexus <no-reply@nexus.test>",
+        "NEXUS_PHOTOS_URL": "memory:///",
         **more,
     }
 

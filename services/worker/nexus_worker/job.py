@@ -9,6 +9,7 @@ from nexus_contracts.envelope import CloudEvent, EventT
 from nexus_kit.app import redis_client
 from nexus_kit.db import Database
 from nexus_kit.http import ServiceClient
+from nexus_kit.objects import Objects
 from redis.asyncio import Redis
 
 from nexus_worker.broker import QUEUES
@@ -25,6 +26,8 @@ class Tools:
     services: Mapping[str, ServiceClient]
     """By name: auth, listings, bookings."""
     mailer: Mailer
+    objects: Objects
+    """The files of photos."""
     public_url: str
 
 
@@ -45,7 +48,8 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
             for name, url in urls.items()
         }
         mailer = Mailer(settings.smtp_url.get_secret_value(), settings.mail_from)
-        yield Tools(database, events, services, mailer, settings.public_url)
+        objects = Objects(settings.photos_url)
+        yield Tools(database, events, services, mailer, objects, settings.public_url)
 
 
 @dataclass(frozen=True)

@@ -24,17 +24,36 @@ from nexus_contracts.bookings import (
     BookingExpired,
     BookingHeld,
     BookingRequested,
+    CalendarConflicted,
     NightsChanged,
     PaymentFailed,
     PaymentRefunded,
     PaymentSucceeded,
+    PayoutFailed,
+    PayoutPaid,
+)
+from nexus_contracts.changes import (
+    BookingChanged,
+    BookingChangeDeclined,
+    BookingChangeExpired,
+    BookingChangeHeld,
+    BookingChangeRequested,
+    WaitingListOffered,
 )
 from nexus_contracts.envelope import Event
-from nexus_contracts.listings import ListingDeleted, ListingPublished, ListingUnpublished, ListingUpdated
+from nexus_contracts.listings import (
+    ListingDeleted,
+    ListingPublished,
+    ListingUnpublished,
+    ListingUpdated,
+    SavedSearchMatched,
+)
+from nexus_contracts.photos import PhotoUploaded
 
 from nexus_worker.deliveries import deliver_to
 from nexus_worker.job import Reaction
-from nexus_worker.mail import accounts, bookings
+from nexus_worker.mail import accounts, bookings, changes, listings
+from nexus_worker.photos import make_photo_sizes
 from nexus_worker.revocations import refuse_session
 
 REACTIONS: dict[type[Event], list[Reaction]] = {
@@ -43,13 +62,15 @@ REACTIONS: dict[type[Event], list[Reaction]] = {
     RegistrationRepeated: [accounts.mail_registration_repeated],
     PasswordResetRequested: [accounts.mail_password_reset],
     SessionRevoked: [refuse_session],
-    UserDeleted: [deliver_to("listings")],
+    UserDeleted: [deliver_to("listings"), deliver_to("bookings")],
     # listings
     ListingPublished: [deliver_to("bookings")],
     ListingUpdated: [deliver_to("bookings")],
     ListingUnpublished: [deliver_to("bookings")],
     ListingDeleted: [deliver_to("bookings")],
     NightsChanged: [deliver_to("listings")],
+    PhotoUploaded: [make_photo_sizes],
+    SavedSearchMatched: [listings.mail_saved_search_matches],
     # bookings
     BookingRequested: [bookings.mail_host_booking_request],
     BookingAccepted: [bookings.mail_guest_booking_accepted],
@@ -57,7 +78,16 @@ REACTIONS: dict[type[Event], list[Reaction]] = {
     BookingConfirmed: [bookings.mail_host_new_booking, bookings.mail_guest_receipt],
     BookingCancelled: [bookings.mail_host_booking_cancelled, bookings.mail_guest_booking_cancelled],
     BookingExpired: [bookings.mail_guest_booking_expired],
+    BookingChangeRequested: [changes.mail_host_change_request],
+    BookingChangeHeld: [changes.mail_guest_change_to_pay],
+    BookingChangeDeclined: [changes.mail_guest_change_declined],
+    BookingChangeExpired: [changes.mail_guest_change_expired],
+    BookingChanged: [changes.mail_host_booking_changed, changes.mail_guest_booking_changed],
+    WaitingListOffered: [changes.mail_guest_waiting_list_offer],
     PaymentRefunded: [bookings.mail_guest_refund],
+    PayoutPaid: [bookings.mail_host_payout],
+    PayoutFailed: [bookings.mail_host_payout_failed],
+    CalendarConflicted: [bookings.mail_host_calendar_conflict],
 }
 
 IGNORED: dict[type[Event], str] = {

@@ -13,6 +13,7 @@ class Settings(ServiceSettings):
     smtp_url: SecretStr = Field(
         description="smtp://host:port (STARTTLS where offered, required with a login) or smtps://user:password@host:port."
     )
+    photos_url: str = Field(description="file:///folder or s3://bucket/prefix: the photos' files. The listings', too.")
     mail_from: str = Field(description="The sender of every mail.", examples=["Nexus <no-reply@nexus.localhost>"])
     worker_threads: int = Field(
         default=8, ge=1, le=64, description="Mails that run at once in this process, and as many other reactions."

@@ -7,7 +7,10 @@ from nexus_contracts.bookings import (
     BookingDeclined,
     BookingExpired,
     BookingRequested,
+    CalendarConflicted,
     PaymentRefunded,
+    PayoutFailed,
+    PayoutPaid,
 )
 
 from nexus_worker.job import Job
@@ -40,7 +43,7 @@ async def mail_guest_receipt(job: Job[BookingConfirmed]) -> None:
 
 
 async def mail_host_booking_cancelled(job: Job[BookingCancelled]) -> None:
-    """The nights are free again, and who cancelled."""
+    """Who cancelled, and whether the nights are free again."""
     await send(job, to=job.fact.host_id)
 
 
@@ -57,3 +60,18 @@ async def mail_guest_booking_expired(job: Job[BookingExpired]) -> None:
 async def mail_guest_refund(job: Job[PaymentRefunded]) -> None:
     """Money is on its way back."""
     await send(job, to=job.fact.guest_id)
+
+
+async def mail_host_payout(job: Job[PayoutPaid]) -> None:
+    """Earnings have arrived."""
+    await send(job, to=job.fact.host_id)
+
+
+async def mail_host_payout_failed(job: Job[PayoutFailed]) -> None:
+    """Earnings could not be sent: check the bank account."""
+    await send(job, to=job.fact.host_id)
+
+
+async def mail_host_calendar_conflict(job: Job[CalendarConflicted]) -> None:
+    """Another site sold nights that are sold here."""
+    await send(job, to=job.fact.host_id)

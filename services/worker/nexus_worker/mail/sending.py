@@ -1,9 +1,10 @@
-"""From a job to a mail in the mail server's hands. Every function in `accounts.py` and `bookings.py` ends here."""
+"""From a job to a mail in the mail server's hands. Every reaction that mails, in the modules beside this, ends here."""
 
 from datetime import UTC, datetime
 from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import Policy
 from email.utils import format_datetime
 from typing import Any
 from uuid import UUID
@@ -29,8 +30,27 @@ _templates = Environment(
 _templates.filters.update(money=words.money, day=words.day, moment=words.moment, line=words.one_line)
 
 
-async def send(job: Job[Any], *, to: UUID, link_to: Purpose | None = None) -> None:
-    """Mail the user `to` with the templates in the folder named like the reaction. The last thing a reaction does."""
+class Unfolded(str):
+    """The value of a header that stays on one line: the standard library would encode an address longer than that."""
+
+    name: str
+
+    def __new__(cls, name: str, value: str) -> "Unfolded":
+        """`name` is the header's: the mark by which the library knows that the value is ready."""
+        made = super().__new__(cls, words.one_line(value))
+        made.name = name
+        return made
+
+    def fold(self, *, policy: Policy) -> str:
+        """As it is."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+async def send(job: Job[Any], *, to: UUID, link_to: Purpose | None = None, unsubscribe: str | None = None) -> None:
+    """Mail the user `to` with the templates in the folder named like the reaction. The last thing a reaction does.
+
+    `unsubscribe` is the address that stops such mails by a POST alone: in mails that come again and again.
+    """
     auth = job.tools.services["auth"]
     try:
         person = await recipient(auth, to)
@@ -38,16 +58,19 @@ async def send(job: Job[Any], *, to: UUID, link_to: Purpose | None = None) -> No
     except AccountClosed:
         log.info("nobody to mail: the account is closed")
         return
-    await job.tools.mailer.send(compose(job, person, token))
+    await job.tools.mailer.send(compose(job, person, token, unsubscribe))
 
 
-def compose(job: Job[Any], person: Recipient, token: OneTimeToken | None = None) -> EmailMessage:
+def compose(
+    job: Job[Any], person: Recipient, token: OneTimeToken | None = None, unsubscribe: str | None = None
+) -> EmailMessage:
     """The finished message. Its Message-ID follows from event and reaction.
 
     So if the process dies after the mail server accepted it and before the inbox row was committed, the second copy
     carries the same Message-ID, by which mail programs and people recognise a duplicate.
     """
     given = {"fact": job.fact, "recipient": person, "token": token, "public_url": job.tools.public_url}
+    given["unsubscribe"] = unsubscribe
     subject, text, html = (
         _templates.get_template(f"{job.reaction}/{part}").render(given)
         for part in ("subject.txt", "body.txt", "body.html")
@@ -59,6 +82,9 @@ def compose(job: Job[Any], person: Recipient, token: OneTimeToken | None = None)
     message["Date"] = format_datetime(datetime.now(UTC))
     message["Message-ID"] = f"<{job.event.id}.{job.reaction}@{job.tools.mailer.domain}>"
     message["Auto-Submitted"] = "auto-generated"
+    if unsubscribe is not None:  # RFC 8058
+        message["List-Unsubscribe"] = Unfolded("List-Unsubscribe", f"<{unsubscribe}>")
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     for name, value in context.outgoing_headers().items():
         message[name] = value
     message.set_content(text, cte="quoted-printable")
