@@ -49,6 +49,8 @@ function fillIn(local) {
   const values = {
     'https://localhost:8443': location.origin + (local?.ca ? `\nexport CURL_CA_BUNDLE='${local.ca}'` : ''),
     'guest@nexus.example': local?.demo?.guest?.email ?? 'you@example.com',
+    'host@nexus.example': local?.demo?.host?.email ?? 'you@example.com',
+    HOST_PASSWORD: local?.demo?.host?.password ?? 'your password',
     PASSWORD: local?.demo?.guest?.password ?? 'your password',
     CHECK_IN: inDays(30),
     CHECK_OUT: inDays(32),
@@ -79,8 +81,14 @@ function openProblem() {
   if (slug && document.getElementById(slug)) location.replace(`#${slug}`);
 }
 
-// Mails lead to /#verify-email?token=… and /#reset-password?token=…: behind the #, so that no log ever sees the token.
-const MAILED = { 'verify-email': 'Verify your e-mail address', 'reset-password': 'Set a new password' };
+// Mails lead to /#verify-email?token=…, /#reset-password?token=… and, by way of the service, /#unsubscribe?…: behind the
+// #, so that no log ever sees the token. Each with its title, and the call that its button makes.
+const MAILED = {
+  'verify-email': ['Verify your e-mail address', () => '/api/v1/auth/verify-email'],
+  'reset-password': ['Set a new password', () => '/api/v1/auth/reset-password'],
+  unsubscribe: ['Stop the mails about this saved search', (given) =>
+    `/api/v1/saved-searches/${encodeURIComponent(given.get('saved_search'))}/unsubscribe?token=${encodeURIComponent(given.get('token'))}`],
+};
 
 function openMailedLink() {
   const [action, query] = location.hash.slice(1).split('?');
@@ -89,14 +97,16 @@ function openMailedLink() {
   const section = document.getElementById('mailed');
   const form = section.querySelector('form');
   const password = form.elements.password;
-  section.querySelector('h3').append(MAILED[action]);
+  const given = new URLSearchParams(query);
+  const [title, call] = MAILED[action];
+  section.querySelector('h3').append(title);
   password.required = action === 'reset-password';
   password.parentElement.hidden = !password.required;
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
-    const body = { token: new URLSearchParams(query).get('token'), ...(password.required && { password: password.value }) };
+    const body = { token: given.get('token'), ...(password.required && { password: password.value }) };
     const headers = { 'Content-Type': 'application/json' };
-    const answer = await fetch(`/api/v1/auth/${action}`, { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => null);
+    const answer = await fetch(call(given), { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => null);
     const problem = answer?.ok ? null : await answer?.json().catch(() => null);
     section.querySelector('[role=status]').textContent = answer?.ok ? 'Done.' : problem?.detail ?? 'No answer: try again.';
   });

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,10 +23,11 @@ TEMPLATES = GATEWAY / "templates"
 
 
 def render(variables: Mapping[str, str], folder: Path) -> None:
-    """Do what the official image's entrypoint does with NGINX_ENVSUBST_FILTER=^NEXUS_."""
+    """Do what the official image's entrypoint does with NGINX_ENVSUBST_FILTER=^NEXUS_ and `first-generation.sh`."""
     for template in TEMPLATES.glob("*.template"):
         text = re.sub(r"\$\{(NEXUS_\w+)\}", lambda name: variables[name[1]], template.read_text())
         (folder / template.stem).write_text(text)
+    subprocess.run([GATEWAY / "first-generation.sh", folder], check=True)
 
 
 class Gateway:

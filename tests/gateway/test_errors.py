@@ -55,6 +55,31 @@ async def test_a_request_that_is_not_http_is_a_problem_too(
     assert f"x-request-id: {problem['request_id']}".encode() in head.lower()
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /api/v1/auth/\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /api/v1/auth/me?\x01 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /api/v1/auth/me HTTP/1.1\r\nHost: a\r\nX: \x7f\r\n\r\n",
+        b"GET /api/v1/auth/me HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n",
+        b"WHATEVER /api/v1/auth/me HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+)
+async def test_what_the_gateway_lets_through_and_no_service_can_parse_is_a_problem_too(
+    gateway: Gateway, services: dict[str, Upstream], request_: bytes
+) -> None:
+    before = list(services["auth"].requests)
+
+    head, body = await gateway.say(request_)
+
+    problem = json.loads(body)
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json" in head.lower()
+    assert (problem["status"], problem["code"]) == (400, "bad_request")
+    assert f"x-request-id: {problem['request_id']}".encode() in head.lower()
+    assert services["auth"].requests == before
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 async def test_a_service_that_takes_too_long_is_a_504_problem(client: httpx.AsyncClient, method: str) -> None:
     assert_problem(await client.request(method, "/api/v1/bookings?slow=2"), 504, "gateway_timeout")

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import httpx
 
-from tests.gateway.nginx import running_gateway
+from tests.gateway.nginx import Gateway, running_gateway
+
+SETTINGS, HEADERS, END_HEADERS = 4, 1, 4
+
+
+def frame(kind: int, flags: int = 0, stream: int = 0, payload: bytes = b"") -> bytes:
+    """What HTTP/2 is made of (RFC 9113, section 4.1)."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
 async def many(client: httpx.AsyncClient, count: int, method: str, path: str) -> list[httpx.Response]:
@@ -80,6 +87,23 @@ async def test_a_body_may_have_one_mebibyte_and_not_a_byte_more(client: httpx.As
 
     assert allowed.json()["body"] == 1_048_576
     assert (too_large.status_code, too_large.json()["code"]) == (413, "payload_too_large")
+
+
+async def test_over_http_2_a_body_that_is_too_large_is_refused_in_the_same_words(gateway: Gateway) -> None:
+    tls = gateway.tls
+    tls.set_alpn_protocols(["h2"])
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", gateway.https_port, ssl=tls, server_hostname="localhost"
+    )
+    path, host, length = b"/api/v1/auth/register", b"localhost", b"1048577"
+    # HPACK by its static table: POST, https, then a name's index with the value's length before it.
+    post = b"\x83\x87\x04%c%s\x01%c%s\x0f\x0d%c%s" % (len(path), path, len(host), host, len(length), length)
+
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS) + frame(HEADERS, END_HEADERS, 1, post))
+    answer = await asyncio.wait_for(reader.readuntil(b'"}'), 5)
+    writer.close()
+
+    assert b'"code":"payload_too_large"' in answer
 
 
 async def test_a_body_of_unknown_length_is_measured_as_it_arrives(client: httpx.AsyncClient) -> None:

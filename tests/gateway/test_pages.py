@@ -2,17 +2,18 @@
 
 import asyncio
 import itertools
+import os
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.gateway.nginx import running_gateway
+from tests.gateway.nginx import Gateway, eventually, running_gateway
 from tests.gateway.upstream import Upstream
 
 _unseen = itertools.count()
 
-HIT = "gateway; hit"
+HIT = "nexus-gateway; hit"
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ async def test_the_second_anonymous_reader_within_a_second_is_answered_by_the_ga
     first = await client.get(url)
     second = await client.get(url)
 
-    assert first.headers["Cache-Status"] == "gateway; fwd=uri-miss"
+    assert first.headers["Cache-Status"] == "nexus-gateway; fwd=uri-miss"
     assert second.headers["Cache-Status"] == HIT
     assert second.json() == first.json()
     assert second.headers["X-Request-Id"] != first.headers["X-Request-Id"]
@@ -63,9 +64,9 @@ async def test_who_shows_a_credential_neither_reads_nor_fills_the_cache(
     anonymous = [await status_of(client, page) for _ in range(2)]
     personal_again = await status_of(client, page, **credential)
 
-    assert personal == ["gateway; fwd=bypass"] * 2
-    assert anonymous == ["gateway; fwd=uri-miss", HIT]
-    assert personal_again == "gateway; fwd=bypass"
+    assert personal == ["nexus-gateway; fwd=bypass"] * 2
+    assert anonymous == ["nexus-gateway; fwd=uri-miss", HIT]
+    assert personal_again == "nexus-gateway; fwd=bypass"
 
 
 @pytest.mark.parametrize("query", ["status=404", "cache=private", "cache=no-store", "vary=*"])
@@ -80,7 +81,17 @@ async def test_the_callers_own_listings_are_never_kept(client: httpx.AsyncClient
 async def test_another_query_is_another_page(client: httpx.AsyncClient, page: str) -> None:
     await client.get(page)
 
-    assert await status_of(client, f"{page}&sort=-price") == "gateway; fwd=uri-miss"
+    assert await status_of(client, f"{page}&sort=-price") == "nexus-gateway; fwd=uri-miss"
+
+
+async def test_the_caches_on_the_way_are_listed_from_the_service_to_the_client(
+    client: httpx.AsyncClient, page: str
+) -> None:
+    url = f"{page}&cached=nexus-listings%3B+fwd%3Duri-miss"
+    etag = (await client.get(url)).headers["ETag"]
+
+    assert await status_of(client, url) == f"nexus-listings; fwd=uri-miss, {HIT}"
+    assert await status_of(client, url, **{"If-None-Match": etag}) == f"nexus-listings; fwd=uri-miss, {HIT}"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}])
@@ -93,6 +104,20 @@ async def test_an_unchanged_page_is_not_sent_again(
 
     seen_by_the_service = "if-none-match" in answer.text
     assert answer.status_code == 304 or seen_by_the_service
+
+
+async def test_readers_who_have_an_older_page_fill_the_cache_as_well(
+    client: httpx.AsyncClient, page: str, listings: Upstream
+) -> None:
+    etag = (await client.get(page)).headers["ETag"]
+    await client.patch("/api/v1/listings/0199?status=200")
+    listings.version -= 1  # as after a change of another page
+    before = len(listings.requests)
+
+    answers = [await client.get(page, headers={"If-None-Match": etag}) for _ in range(5)]
+
+    assert [answer.status_code for answer in answers] == [304] * 5
+    assert len(listings.requests) == before + 1
 
 
 async def test_a_reader_after_a_write_never_sees_the_page_from_before(
@@ -150,6 +175,24 @@ async def test_a_restarted_gateway_does_not_take_up_pages_of_its_former_life(
         answer = await client.get(page)
 
     assert answer.json()["version"] == listings.version
+
+
+async def test_old_generations_are_forgotten_but_never_the_current_one(
+    gateway: Gateway, client: httpx.AsyncClient
+) -> None:
+    folder = gateway.folder / "generations"
+    for _ in range(5):
+        await client.patch("/api/v1/listings/0199")
+    current = (folder / "current").readlink().name
+    for each in folder.iterdir():
+        os.utime(each, (0, 0))
+
+    async def others_are_gone() -> bool:
+        return {each.name for each in folder.iterdir()} <= {"current", current}
+
+    await eventually(others_are_gone)
+
+    assert (folder / current).is_dir()
 
 
 async def test_the_public_keys_are_kept_for_a_few_seconds(

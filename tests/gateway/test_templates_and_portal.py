@@ -16,7 +16,7 @@ HTML = GATEWAY / "html"
 
 def test_only_our_own_variables_look_like_environment_variables(tmp_path: Path) -> None:
     """The official image replaces `$NEXUS_NAME` and `${NEXUS_NAME}` of every name that it is given."""
-    assert set(re.findall(r"\$\{(\w+)\}", TEXT)) == Gateway(tmp_path).variables.keys()
+    assert set(re.findall(r"\$\{([A-Z]\w*)\}", TEXT)) == Gateway(tmp_path).variables.keys()
     assert not re.findall(r"\$NEXUS_", TEXT)
     assert all(path.suffix == ".template" for path in TEMPLATES.iterdir())
 

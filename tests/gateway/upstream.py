@@ -4,6 +4,7 @@
 
     ?status=503    a problem document of its own       ?slow=0.5    answers after so many seconds
     ?cache=…       sets Cache-Control                  ?vary=…      sets Vary
+    ?cached=…      sets Cache-Status
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import uvicorn
+from nexus_kit.protocol import HttpProtocol
 from starlette.types import Receive, Scope, Send
 
 
@@ -44,7 +46,7 @@ class Upstream:
             self.version += 1
         page = _problem(status) if status >= 400 else self._echo(scope, body)
         await asyncio.sleep(float(query.get("slow", 0)))
-        await _answer(send, status, page, {name: query[name] for name in ("cache", "vary") if name in query})
+        await _answer(send, status, page, {name: query[name] for name in ("cache", "cached", "vary") if name in query})
 
     def _echo(self, scope: Scope, body: bytes) -> dict[str, Any]:
         return {
@@ -81,6 +83,8 @@ async def _answer(send: Send, status: int, page: dict[str, Any], asked: dict[str
     }
     if "cache" in asked:
         headers["cache-control"] = asked["cache"]
+    if "cached" in asked:
+        headers["cache-status"] = asked["cached"]
     if "vary" in asked:
         headers["vary"] = asked["vary"]
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -94,7 +98,13 @@ async def serving(upstream: Upstream) -> AsyncIterator[Upstream]:
     listener = socket.create_server(("127.0.0.1", upstream.port))
     upstream.port = listener.getsockname()[1]
     config = uvicorn.Config(
-        upstream, lifespan="off", ws="none", access_log=False, log_config=None, timeout_keep_alive=75
+        upstream,
+        http=HttpProtocol,
+        lifespan="off",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=75,
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve(sockets=[listener]))  # `serve` would take over pytest's signals

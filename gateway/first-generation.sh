@@ -1,0 +1,9 @@
+#!/bin/sh
+# Gives the public pages their first generation (templates/freshness.js.template). Runs before each start of nginx:
+# first-generation.sh [the folder of `nginx -p`]
+set -e
+cd "${1:-/var/cache/nginx}"
+rm -rf generations
+mkdir generations
+generation=$(mktemp -d generations/XXXXXXXXXX)
+ln -s "${generation#generations/}" generations/current
