@@ -27,7 +27,7 @@ down: venv ## stop it
 status: venv ## what is running, and where
 	@$(BIN)/nexus status $(ARGS)
 
-seed: venv ## make the demo logins and listings, as far as they are missing
+seed: venv ## make the demo logins, listings and bookings, as far as they are missing
 	@$(BIN)/nexus seed $(ARGS)
 
 reset: venv ## stop it and delete all its data
@@ -51,7 +51,7 @@ format: venv ## let ruff lay out the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: venv ## measure, print a table, write build/bench.json
+bench: venv ## measure, write docs/performance.md and build/bench.json (ARGS=Searching: one section, no document)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 # Addresses of package indexes come from your environment and are never written into a lock. The services' images get

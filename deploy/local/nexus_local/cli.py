@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +21,19 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The whole suite on this machine."
 )
 
+imports = typer.Typer(no_args_is_help=True, help="Bring in data that is kept elsewhere.")
+app.add_typer(imports, name="import")
+
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Where the suite keeps everything.")]
 DEFAULT_DATA_DIR = Path(".nexus")
+DEMO_HOST = "host@nexus.example"
+
+
+class Size(StrEnum):
+    """How much demo data."""
+
+    SMALL = "small"
+    LARGE = "large"
 
 
 def _folder(data_dir: Path) -> DataFolder:
@@ -42,7 +54,7 @@ def up(
     port_offset: Annotated[
         int | None, typer.Option(min=0, max=HIGHEST_OFFSET, help="Added to every port. Remembered.")
     ] = None,
-    seed: Annotated[bool, typer.Option(help="Make the demo logins and listings, once.")] = True,
+    seed: Annotated[bool, typer.Option(help="Make the demo data, once.")] = True,
     detach: Annotated[bool, typer.Option("--detach", help="Return when all is ready, and leave it running.")] = False,
     box: Annotated[bool, typer.Option(hidden=True)] = True,
 ) -> None:
@@ -106,11 +118,36 @@ def logs(
 
 
 @app.command()
-def seed(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
-    """Make the demo logins and listings, as far as they are missing."""
-    from nexus_local.seed import seed as make
+def seed(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    size: Annotated[Size, typer.Option(help="60 or 200,000 listings.")] = Size.SMALL,
+    number: Annotated[int, typer.Option("--seed", help="The same number makes the same listings.")] = 1,
+) -> None:
+    """Make the demo logins, listings and bookings, as far as they are missing."""
+    from nexus_local.seed.command import seed as make
 
-    make(_existing(data_dir))
+    make(_existing(data_dir), size, number)
+
+
+@imports.command("listings")
+def import_listings(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A .csv or .ndjson file.")],
+    email: Annotated[
+        str, typer.Option("--as", help="Whose account imports; an admin's may name a host_id.")
+    ] = DEMO_HOST,
+    token: Annotated[str | None, typer.Option(envvar="NEXUS_TOKEN", help="An access token, instead of --as.")] = None,
+    url: Annotated[str | None, typer.Option(help="A gateway; the suite on this machine if left out.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and keep nothing.")] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Bring in listings, safely again and again: `external_id` says which is which.
+
+    Exit code 0: all accepted; 1: some refused, see FILE.refused.ndjson; 2: the file or the suite is of no use.
+    """
+    from nexus_local.import_command import import_file, target
+
+    where = target(None if url else _existing(data_dir), url, email, token)
+    raise typer.Exit(import_file(file, where, Report(), dry_run=dry_run))
 
 
 @app.command()

@@ -54,6 +54,7 @@ def prepare(suite: Suite) -> None:
     folder.mkdir(exist_ok=True)
     for template in (REPOSITORY / "gateway" / "templates").glob("*.template"):
         (folder / template.stem).write_text(render(template.read_text(), variables(suite)))
+    subprocess.run([REPOSITORY / "gateway" / "first-generation.sh", folder], check=True)
     binary = nginx_binary()
     if not os.access(binary, os.X_OK):
         binary.chmod(0o755)

@@ -83,7 +83,7 @@ def services(suite: Suite) -> list[Process]:
     return [
         Process("migrations", _python("nexus_local.migrate", str(data)), after=("postgres",)),
         _service(suite, "auth", {"NEXUS_SIGNING_KEY": suite.secrets.signing_key}),
-        _service(suite, "listings"),
+        _service(suite, "listings", {"NEXUS_PHOTOS_URL": _photos(suite)}),
         _service(
             suite,
             "bookings",
@@ -91,6 +91,7 @@ def services(suite: Suite) -> list[Process]:
                 "NEXUS_AUTH_URL": url("auth"),
                 "NEXUS_LISTINGS_URL": url("listings"),
                 "NEXUS_CHAPA_URL": url("payments"),
+                "NEXUS_CHAPA_MODE": "test",
                 **_chapa(suite),
             },
             after=("payments",),
@@ -104,6 +105,7 @@ def services(suite: Suite) -> list[Process]:
                 "NEXUS_BOOKINGS_URL": url("bookings"),
                 "NEXUS_SMTP_URL": f"smtp://127.0.0.1:{ports['mail (smtp)']}",
                 "NEXUS_MAIL_FROM": "Nexus <no-reply@nexus.localhost>",
+                "NEXUS_PHOTOS_URL": _photos(suite),
             },
             after=("mail",),
         ),
@@ -149,7 +151,7 @@ def _service(
             "--host=127.0.0.1",
             f"--port={port}",
             "--loop=uvloop",
-            "--http=httptools",
+            "--http=nexus_kit.protocol:HttpProtocol",
             "--no-access-log",
             "--no-server-header",
             "--forwarded-allow-ips=127.0.0.1",
@@ -161,6 +163,10 @@ def _service(
         environment={**service_environment(suite, name), **(environment or {})},
         url=suite.local_url(name),
     )
+
+
+def _photos(suite: Suite) -> str:
+    return (suite.folder.root / "photos").absolute().as_uri()
 
 
 def _chapa(suite: Suite) -> dict[str, str]:

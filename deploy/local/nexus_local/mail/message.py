@@ -83,7 +83,7 @@ def _headers(message: EmailMessage) -> JsonObject:
         "Cc": addresses(message, "Cc"),
         "Bcc": addresses(message, "Bcc"),
         "ReplyTo": addresses(message, "Reply-To"),
-        "Subject": str(message.get("Subject", "")),
+        "Subject": str(message.get("Subject", "")).strip(),  # a folded one begins with a space
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 
-from nexus_local.payments import chapa, checkout, errors, simulator, webhooks
+from nexus_local.payments import chapa, checkout, errors, simulator, transfers, webhooks
 from nexus_local.payments.context import Context, Settings
 from nexus_local.payments.store import Store
 
@@ -31,6 +31,8 @@ def create_app(settings: Settings) -> FastAPI:
     # FastAPI's own /docs loads its assets from a CDN, and nothing here may leave the machine.
     app = FastAPI(title="Nexus payment simulator", openapi_url=None, lifespan=lifespan)
     app.include_router(chapa.router)
+    app.include_router(transfers.router)
+    app.include_router(transfers.levers)
     app.include_router(checkout.router)
     app.include_router(simulator.router)
     app.add_exception_handler(errors.ChapaError, errors.render_error)

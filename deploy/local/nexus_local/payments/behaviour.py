@@ -15,7 +15,7 @@ from nexus_local.payments.errors import ChapaError, Down
 from nexus_local.payments.store import Transaction
 
 STALL_SECONDS = 60
-Call = Literal["initialize", "verify", "refund"]
+Call = Literal["initialize", "verify", "refund", "transfer"]
 Fault = Literal["ok", "500", "timeout", "down"]
 """`500`: an error document; `down`: a proxy's HTML page; nothing is done. `timeout`: done, and answered too late."""
 
@@ -29,6 +29,8 @@ class Behaviour(BaseModel):
     verify: Literal[Fault, "not_paid"] = "ok"
     """`not_paid`: a pending transaction is answered with Chapa's older 404 `Payment not paid yet`."""
     refund: Fault = "ok"
+    transfer: Literal[Fault, "refused"] = "ok"
+    """`refused`: no transfer to this account, whose number and name are quoted."""
     webhooks: Literal["on", "off"] = "on"
     """`off` holds webhooks and callbacks back until it is `on` again."""
     delay: Annotated[float, Field(ge=0, le=3600)] = 0

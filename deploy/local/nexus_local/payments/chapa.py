@@ -37,7 +37,7 @@ router = APIRouter(prefix="/v1", dependencies=[Depends(authenticated)])
 @router.post("/transaction/initialize", dependencies=[may_fail("initialize")])
 async def initialize(context: ContextDep, request: Request) -> JsonObject:
     """Start a payment; the guest pays at `checkout_url`."""
-    body = await _body(request)
+    body = await body_of(request)
     if problems := _problems(body):
         raise ChapaError(400, problems)
     if body["currency"] not in CURRENCIES:
@@ -71,7 +71,7 @@ async def refund(context: ContextDep, request: Request, payment: str) -> JsonObj
         raise ChapaError(404, "Invalid transaction or Transaction not found")
     if transaction.status not in {Status.SUCCESS, Status.REFUNDED}:
         raise ChapaError(400, "Payment not paid yet")
-    form = await _body(request)
+    form = await body_of(request)
     left = transaction.amount - context.store.refunded(transaction.tx_ref)
     amount = wire.to_minor(form["amount"]) if form.get("amount") else left
     if not amount or amount > left:
@@ -94,7 +94,7 @@ async def verify_refund(context: ContextDep, reference: str) -> JsonObject:
     return {"message": "Refund details", "status": "success", "data": data}
 
 
-async def _body(request: Request) -> JsonObject:
+async def body_of(request: Request) -> JsonObject:
     """JSON, or a form, which Chapa takes too and its libraries send: there `meta[key]` makes an object."""
     kind = request.headers.get("content-type", "").partition(";")[0]
     content = await request.body()

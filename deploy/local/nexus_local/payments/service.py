@@ -105,16 +105,17 @@ def _owe_webhook(
     behaviour = behaviour_of(context)
     body = wire.webhook(transaction, behaviour, event, status, refunded)
     for _ in range(1 + behaviour.duplicate):
-        _owe(context, Delivery("POST", context.settings.webhook_url, body, context.settings.attempts))
+        owe(context, Delivery("POST", context.settings.webhook_url, body, context.settings.attempts))
 
 
 def _owe_callback(context: Context, transaction: Transaction, url: str) -> None:
     """Chapa calls the merchant's `callback_url` once, unsigned: a hint that proves nothing."""
     facts = {"trx_ref": transaction.tx_ref, "ref_id": transaction.reference, "status": transaction.status}
-    _owe(context, Delivery("GET", f"{url}{'&' if '?' in url else '?'}{urlencode(facts)}", "", max_attempts=1))
+    owe(context, Delivery("GET", f"{url}{'&' if '?' in url else '?'}{urlencode(facts)}", "", max_attempts=1))
 
 
-def _owe(context: Context, delivery: Delivery) -> None:
+def owe(context: Context, delivery: Delivery) -> None:
+    """Remember a request to make, as late as the behaviour says."""
     context.store.owe(delivery, time.time() + behaviour_of(context).delay)
 
 

@@ -23,6 +23,11 @@ CREATE TABLE IF NOT EXISTS refunds (
     ref_id TEXT PRIMARY KEY, tx_ref TEXT NOT NULL REFERENCES transactions, amount INTEGER NOT NULL CHECK (amount > 0),
     reference TEXT UNIQUE, reason TEXT, meta TEXT NOT NULL, created_at TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS transfers (
+    reference TEXT PRIMARY KEY, chapa_reference TEXT NOT NULL, status TEXT NOT NULL, account_name TEXT NOT NULL,
+    account_number TEXT NOT NULL, bank_code INTEGER NOT NULL, amount INTEGER NOT NULL CHECK (amount > 0),
+    charge INTEGER NOT NULL, currency TEXT NOT NULL, created_at TEXT NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS deliveries (
     id INTEGER PRIMARY KEY, method TEXT NOT NULL, url TEXT NOT NULL, body TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL,
@@ -81,6 +86,24 @@ class Refund:
     """The merchant's reference, unique among refunds."""
     reason: str | None
     meta: JsonObject
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money sent to a bank. Amounts are in minor units."""
+
+    reference: str
+    """The merchant's reference."""
+    chapa_reference: str
+    status: str
+    account_name: str
+    account_number: str
+    bank_code: int
+    amount: int
+    charge: int
+    """Chapa's fee, paid by the merchant besides."""
+    currency: str
     created_at: str
 
 
@@ -165,6 +188,20 @@ class Store:
         ).fetchone()
         return Refund(**{**dict(row), "meta": json.loads(row["meta"])}) if row else None
 
+    def add_transfer(self, transfer: Transfer) -> bool:
+        """Store a transfer; false if its `reference` is taken."""
+        return self._insert("transfers", _values(transfer))
+
+    def transfer(self, reference: str) -> Transfer | None:
+        """The transfer with this merchant's reference."""
+        row = self._database.execute("SELECT * FROM transfers WHERE reference = ?", (reference,)).fetchone()
+        return Transfer(**row) if row else None
+
+    def transfers(self) -> list[Transfer]:
+        """All of them, newest first."""
+        rows = self._database.execute("SELECT * FROM transfers ORDER BY created_at DESC")
+        return [Transfer(**row) for row in rows]
+
     def owe(self, delivery: Delivery, due_at: float) -> None:
         """Remember a request to make, at that Unix time or later."""
         values = _values(delivery) | {"due_at": due_at}
@@ -216,7 +253,7 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _values(row: Transaction | Refund | Delivery) -> JsonObject:
+def _values(row: Transaction | Refund | Transfer | Delivery) -> JsonObject:
     return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
