@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "NEXUS_CHAPA_URL": "http://127.0.0.1:1",
     "NEXUS_CHAPA_SECRET_KEY": "a secret",
     "NEXUS_CHAPA_WEBHOOK_SECRET": "another secret",
+    "NEXUS_PHOTOS_URL": "memory:///",
     "NEXUS_SMTP_URL": "smtp://127.0.0.1:1",
     "NEXUS_MAIL_FROM": "Nexus <no-reply@nexus.example>",
     "NEXUS_SIGNING_KEY": Secrets().signing_key,

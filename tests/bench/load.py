@@ -4,8 +4,9 @@ Plain sockets on uvloop, because an HTTP library would measure itself.
 """
 
 import asyncio
+import itertools
 import ssl
-import time
+from collections.abc import Callable, Iterator
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -15,19 +16,21 @@ import uvloop
 CONNECTIONS = 16
 WARM_UP_SECONDS = 1.0
 
+_never_asked = itertools.count(1_000_000)
+
 
 class _Client(asyncio.Protocol):
     """One connection. `HttpResponseParser` calls `on_message_complete` when an answer is whole."""
 
-    def __init__(self, request: bytes) -> None:
-        self._request = request
+    def __init__(self, requests: Iterator[bytes]) -> None:
+        self._requests = requests
         self._parser = httptools.HttpResponseParser(self)
         self.answered = 0
         self.refused = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
-        self.transport.write(self._request)
+        self.transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -38,15 +41,41 @@ class _Client(asyncio.Protocol):
             self.transport.close()
             return
         self.answered += 1
-        self.transport.write(self._request)
+        self.transport.write(next(self._requests))
 
 
-def requests_per_second(url: str, ca: str, headers: dict[str, str], seconds: float) -> float:
-    """How many requests per second `url` answers with 200. Raises when any answer is something else."""
-    return uvloop.run(_run(url, ssl.create_default_context(cafile=ca), headers, seconds))
+def requests_per(clock: Callable[[], float], url: str, ca: str, headers: dict[str, str], seconds: float) -> float:
+    """How many requests `url` answers with 200 while the clock goes on by one. Raises when it answers anything else.
+
+    `{n}` in the URL is a number never used before: a page that no cache knows.
+    """
+    return uvloop.run(_run(clock, url, ssl.create_default_context(cafile=ca), headers, seconds))
 
 
-async def _run(url: str, tls: ssl.SSLContext, headers: dict[str, str], seconds: float) -> float:
+async def _run(
+    clock: Callable[[], float], url: str, tls: ssl.SSLContext, headers: dict[str, str], seconds: float
+) -> float:
+    parts = urlsplit(url)
+    assert parts.hostname
+    assert parts.port
+    loop = asyncio.get_running_loop()
+    clients = [
+        (await loop.create_connection(lambda: _Client(_requests(url, headers)), parts.hostname, parts.port, ssl=tls))[1]
+        for _ in range(CONNECTIONS)
+    ]
+    await asyncio.sleep(WARM_UP_SECONDS)
+    before, started = sum(client.answered for client in clients), clock()
+    await asyncio.sleep(seconds)
+    answered, passed = sum(client.answered for client in clients) - before, clock() - started
+    refused = {client.refused for client in clients} - {0}
+    if refused or not answered:
+        raise RuntimeError(f"{url} answers {refused or 'nothing'}")
+    for client in clients:
+        client.transport.abort()
+    return answered / passed
+
+
+def _requests(url: str, headers: dict[str, str]) -> Iterator[bytes]:
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     lines = [
@@ -55,20 +84,6 @@ async def _run(url: str, tls: ssl.SSLContext, headers: dict[str, str], seconds: 
         *(f"{name}: {value}" for name, value in headers.items()),
     ]
     request = "\r\n".join([*lines, "", ""]).encode()
-    assert parts.hostname
-    assert parts.port
-    loop = asyncio.get_running_loop()
-    clients = [
-        (await loop.create_connection(lambda: _Client(request), parts.hostname, parts.port, ssl=tls))[1]
-        for _ in range(CONNECTIONS)
-    ]
-    await asyncio.sleep(WARM_UP_SECONDS)
-    before, started = sum(client.answered for client in clients), time.perf_counter()
-    await asyncio.sleep(seconds)
-    answered, elapsed = sum(client.answered for client in clients) - before, time.perf_counter() - started
-    refused = {client.refused for client in clients} - {0}
-    if refused or not answered:
-        raise RuntimeError(f"{url} answers {refused or 'nothing'}")
-    for client in clients:
-        client.transport.abort()
-    return answered / elapsed
+    if "{n}" not in target:
+        return itertools.repeat(request)
+    return (request.replace(b"{n}", b"%d" % number) for number in _never_asked)

@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -32,8 +32,11 @@ http {{
 
 
 @contextlib.contextmanager
-def running_peer(database: str, cache: str, folder: Path) -> Iterator[tuple[str, str]]:
-    """One gunicorn process and nginx; yields the base URL and the file of the certificate authority."""
+def running_peer(module: str, environment: Mapping[str, str], folder: Path, *, ready: str) -> Iterator[tuple[str, str]]:
+    """One gunicorn process and nginx; yields the base URL and the file of the certificate authority.
+
+    `ready` is a page that it answers with 200.
+    """
     upstream, port = free_port(), free_port()
     authority = trustme.CA()
     certificate, ca = folder / "peer.pem", folder / "peer-ca.pem"
@@ -50,15 +53,15 @@ def running_peer(database: str, cache: str, folder: Path) -> Iterator[tuple[str,
             f"127.0.0.1:{upstream}",
             "--log-level",
             "warning",
-            "listings_peer:application",
+            f"{module}:application",
         ),
     ]
-    environment = {"PEER_DATABASE": database, "PEER_CACHE": cache, "PYTHONPATH": str(PEERS), "PATH": "/usr/bin:/bin"}
+    environment = {**environment, "PYTHONPATH": str(PEERS), "PATH": "/usr/bin:/bin"}
     nginx = [str(nginx_binary()), "-p", str(folder), "-c", str(config)]
     with subprocess.Popen(gunicorn, env=environment) as server, subprocess.Popen(nginx) as proxy:
         try:
             base = f"https://localhost:{port}"
-            _await(f"{base}/uncached/listings", ca)
+            _await(f"{base}{ready}", ca)
             yield base, str(ca)
         finally:
             proxy.terminate()
