@@ -13,6 +13,8 @@ from icalendar import Calendar, Component, Event, vText
 from icalendar.timezone import tzp
 from icalendar.timezone.zoneinfo import ZONEINFO
 
+from nexus_bookings.stays import nights_between
+
 MOST_EVENTS = 2_000
 MOST_LINES = 40_000
 """Reading one takes about 0.05 ms, and other sites need ten for an event."""
@@ -55,7 +57,7 @@ class Taken:
     @property
     def nights(self) -> list[date]:
         """Every night, in order."""
-        return [self.first + timedelta(days=day) for day in range((self.end - self.first).days)]
+        return nights_between(self.first, self.end)
 
 
 @dataclass(frozen=True)

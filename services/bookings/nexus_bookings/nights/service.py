@@ -16,12 +16,12 @@ from nexus_contracts.listings import ListingSnapshot
 from nexus_kit.db import lock, retry_on_conflict
 from nexus_kit.errors import Conflict, Unprocessable
 from nexus_kit.outbox import emit
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import ColumnElement, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_bookings.nights.models import ClosedBy, Night, NightsVersion
-from nexus_bookings.stays import MOST_DAYS_AHEAD, MOST_NIGHTS, Stay, today
+from nexus_bookings.stays import MOST_DAYS_AHEAD, MOST_NIGHTS, Stay, nights_between, today
 from nexus_bookings.waiting_list import queries as line
 
 FARTHEST = MOST_DAYS_AHEAD + MOST_NIGHTS
@@ -87,8 +87,10 @@ _RELEASE = text("""
      ORDER BY night
 """)
 
-# As `_CLOSE`, with a number for each night.
-_MIRROR = text("""
+_UNITS = text("SELECT cast(snapshot ->> 'units' AS int) FROM listing_copies WHERE listing_id = :listing_id")
+
+# Of each night the lowest units that are free: so many of them, or as many as there are.
+_CLOSE = text("""
     WITH wanted AS (
         SELECT night, closed FROM unnest(cast(:nights AS date[]), cast(:counts AS int[])) AS wanted (night, closed)
     ), held AS (
@@ -98,41 +100,13 @@ _MIRROR = text("""
          GROUP BY wanted.night, wanted.closed
     )
     INSERT INTO nights (listing_id, night, unit, closed_by, calendar_id)
-    SELECT :listing_id, held.night, free.unit, 'calendar', :calendar_id
+    SELECT :listing_id, held.night, free.unit, :closed_by, :calendar_id
       FROM held
      CROSS JOIN LATERAL (
         SELECT unit FROM generate_series(1, :units) AS unit
          WHERE unit <> ALL (held.taken)
          ORDER BY unit
          LIMIT greatest(least(held.closed, :units - held.count), 0)
-     ) AS free
-     ORDER BY night, unit
-""")
-
-_UNITS = text("SELECT cast(snapshot ->> 'units' AS int) FROM listing_copies WHERE listing_id = :listing_id")
-
-# Of each night the lowest units that are free: `closed` of them, or all if it is null (least() ignores a null).
-_CLOSE = text("""
-    WITH offered AS (
-        SELECT cast(snapshot ->> 'units' AS int) AS units FROM listing_copies WHERE listing_id = :listing_id
-    ), wanted AS (
-        SELECT cast(:first AS date) + day AS night FROM generate_series(0, :length - 1) AS day
-    ), held AS (
-        SELECT wanted.night, offered.units, count(taken.unit) AS count, array_agg(coalesce(taken.unit, 0)) AS taken
-          FROM offered CROSS JOIN wanted
-          LEFT JOIN nights AS taken
-                 ON taken.listing_id = :listing_id AND taken.night = wanted.night
-                AND taken.night >= :first AND taken.night < :end
-         GROUP BY wanted.night, offered.units
-    )
-    INSERT INTO nights (listing_id, night, unit, closed_by)
-    SELECT :listing_id, held.night, free.unit, 'host'
-      FROM held
-     CROSS JOIN LATERAL (
-        SELECT unit FROM generate_series(1, held.units) AS unit
-         WHERE unit <> ALL (held.taken)
-         ORDER BY unit
-         LIMIT greatest(least(cast(:closed AS int), held.units - held.count), 0)
      ) AS free
      ORDER BY night, unit
 """)
@@ -206,16 +180,10 @@ async def close(session: AsyncSession, listing: ListingSnapshot, first: date, en
     async def attempt() -> None:
         await lock(session, listing.id)
         offered = await session.scalar(_UNITS, {"listing_id": listing.id})
-        before = _full(await taken(session, listing.id, first, end), offered)
+        wanted = dict.fromkeys(nights_between(first, end), offered if units is None else units)
         theirs = Night.closed_by.in_((ClosedBy.HOST, ClosedBy.CANCELLATION))
         period = (Night.listing_id == listing.id) & (Night.night >= first) & (Night.night < end)
-        await session.execute(delete(Night).where(period, theirs))
-        await session.execute(
-            _CLOSE,
-            {"listing_id": listing.id, "first": first, "end": end, "length": (end - first).days, "closed": units},
-        )
-        after = _full(await taken(session, listing.id, first, end), offered)
-        await _tell(session, listing.id, sold_out=sorted(after - before), freed=sorted(before - after))
+        await _close(session, listing.id, offered, period & theirs, wanted, ClosedBy.HOST)
 
     if first < end:
         await retry_on_conflict(session, attempt)
@@ -234,14 +202,8 @@ async def mirror(
         goal = Counter({night: min(count, units) for night, count in (wanted if opens else wanted | mine).items()})
         if not goal and not mine:
             return Mirrored(Counter(), Counter(), [])
-        first, end = min(goal | mine), max(goal | mine) + timedelta(days=1)
-        before = _full(await taken(session, listing_id, first, end), units)
-        await session.execute(delete(Night).where(theirs))
-        nights, counts = list(goal), list(goal.values())
-        mirror = {"listing_id": listing_id, "calendar_id": calendar_id, "units": units}
-        await session.execute(_MIRROR, mirror | {"nights": nights, "counts": counts})
-        after = _full(await taken(session, listing_id, first, end), units)
-        await _tell(session, listing_id, sold_out=sorted(after - before), freed=sorted(before - after))
+        whole = {night: goal[night] for night in goal | mine}
+        await _close(session, listing_id, units, theirs, whole, ClosedBy.CALENDAR, calendar_id)
         now = Counter((await session.scalars(select(Night.night).where(theirs))).all())
         return Mirrored(closed=now - mine, opened=mine - now, conflicts=sorted(goal - now))
 
@@ -309,6 +271,25 @@ async def taken(
         counted &= Night.booking_id.is_distinct_from(besides)
     rows = await session.execute(select(Night.night, func.count()).where(counted).group_by(Night.night))
     return {night: count for night, count in rows}  # noqa: C416 - dict() does not type-check on rows
+
+
+async def _close(
+    session: AsyncSession,
+    listing_id: UUID,
+    units: int,
+    former: ColumnElement[bool],
+    wanted: Mapping[date, int],
+    closed_by: ClosedBy,
+    calendar_id: UUID | None = None,
+) -> None:
+    """Put so many closed units of each night in the place of the former ones, as far as they are free."""
+    first, end = min(wanted), max(wanted) + timedelta(days=1)
+    before = _full(await taken(session, listing_id, first, end), units)
+    await session.execute(delete(Night).where(former))
+    claim = {"listing_id": listing_id, "units": units, "closed_by": closed_by.value, "calendar_id": calendar_id}
+    await session.execute(_CLOSE, claim | {"nights": list(wanted), "counts": list(wanted.values())})
+    after = _full(await taken(session, listing_id, first, end), units)
+    await _tell(session, listing_id, sold_out=sorted(after - before), freed=sorted(before - after))
 
 
 def _full(counts: Mapping[date, int], units: int) -> set[date]:
