@@ -49,8 +49,9 @@ async def optional_user(request: Request, _: _Bearer) -> Principal | None:
     return await authenticate(request)
 
 
-async def current_user(user: Annotated[Principal | None, Depends(optional_user)]) -> Principal:
+async def current_user(request: Request, _: _Bearer) -> Principal:
     """The caller, who must be signed in."""
+    user = await authenticate(request)
     if user is None:
         raise NotAuthenticated
     return user

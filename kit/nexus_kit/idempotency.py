@@ -11,6 +11,7 @@ else `OnceAcross`. Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-i
 """
 
 import hashlib
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,14 +34,13 @@ from sqlalchemy import (
     and_,
     delete,
     func,
-    select,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_kit.auth import CurrentUser
-from nexus_kit.db import Database, SessionDep, UnitOfWork, advisory_key
+from nexus_kit.db import Database, SessionDep, UnitOfWork, advisory_key, driver
 from nexus_kit.early import EarlyAnswer
 from nexus_kit.errors import BadRequest, Conflict, Unprocessable
 
@@ -59,6 +59,21 @@ IDEMPOTENCY_KEYS = Table(
     Column("body", Text),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()"), index=True),
 )
+
+_CLAIM = text("SELECT pg_try_advisory_xact_lock(:name)")
+# After the claim and not with it, to see what its former holder has committed.
+_FIND = """
+    SELECT request_hash, status, headers, body, now() - created_at < $5 AS is_leased
+      FROM idempotency_keys
+     WHERE caller = $1 AND operation = $2 AND key = $3 AND now() - created_at < $4
+"""
+_RECORD = """
+    INSERT INTO idempotency_keys (caller, operation, key, request_hash, status, headers, body)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (caller, operation, key) DO UPDATE
+       SET (request_hash, status, headers, body, created_at)
+         = (excluded.request_hash, excluded.status, excluded.headers, excluded.body, now())
+"""
 
 KEPT = timedelta(hours=24)
 """How long an answer can be replayed; after that the key is new again."""
@@ -91,32 +106,25 @@ class Attempt:
     async def claim(self, session: AsyncSession) -> None:
         """Go on only if nobody has answered this request or is about to; the claim ends with the transaction."""
         name = advisory_key(f"{self.caller} {self.operation} {self.key}")
-        if not await session.scalar(select(func.pg_try_advisory_xact_lock(name))):
+        if not await session.scalar(_CLAIM, {"name": name}):
             raise IdempotencyInProgress(headers={"Retry-After": "1"})
-        age = func.now() - IDEMPOTENCY_KEYS.c.created_at
-        found = select(IDEMPOTENCY_KEYS, (age < LEASE).label("is_leased")).where(self._is_this, age < KEPT)
-        row = (await session.execute(found)).first()
+        connection = await driver(session)
+        row = await connection.fetchrow(_FIND, self.caller, self.operation, self.key, KEPT, LEASE)
         if row is None:
             return
-        if row.request_hash != self.request_hash:
+        if row["request_hash"] != self.request_hash:
             raise IdempotencyKeyReused
-        if row.status is not None:
-            headers = {**row.headers, "Idempotency-Replayed": "true"}
-            raise EarlyAnswer(Response(row.body, row.status, headers, media_type="application/json"))
-        if row.is_leased:
+        if row["status"] is not None:
+            headers = {**row["headers"], "Idempotency-Replayed": "true"}
+            raise EarlyAnswer(Response(row["body"], row["status"], headers, media_type="application/json"))
+        if row["is_leased"]:
             raise IdempotencyInProgress(headers={"Retry-After": "1"})
 
     async def record(self, session: AsyncSession, answer: "Answer | None") -> None:
         """Write the row, over one that is out of date."""
-        values = {
-            "request_hash": self.request_hash,
-            "status": answer and answer.status,
-            "headers": answer and answer.headers,
-            "body": answer and answer.body,
-            "created_at": func.now(),
-        }
-        row = insert(IDEMPOTENCY_KEYS).values(caller=self.caller, operation=self.operation, key=self.key, **values)
-        await session.execute(row.on_conflict_do_update(index_elements=["caller", "operation", "key"], set_=values))
+        stored = (answer.status, json.dumps(answer.headers), answer.body) if answer else (None, None, None)
+        connection = await driver(session)
+        await connection.execute(_RECORD, self.caller, self.operation, self.key, self.request_hash, *stored)
 
     async def forget(self, session: AsyncSession) -> None:
         """Give the key back, unless it has its answer."""

@@ -43,6 +43,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import redis.asyncio as redis
+import stamina
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
@@ -52,7 +53,8 @@ from nexus_contracts.envelope import CloudEvent, parse
 from sqlalchemy import URL, MetaData, make_url, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from nexus_kit.db import Database, retry_on_conflict
+from nexus_kit.db import Database
+from nexus_kit.errors import Busy
 from nexus_kit.outbox import OUTBOX, document
 from nexus_kit.tokens import mint_service_token
 
@@ -220,13 +222,15 @@ async def _create(url: str, tables: MetaData) -> None:
 
 async def truncate(database: Database, *, keep: Sequence[str] = ()) -> None:
     """Empty every table but `keep` and alembic's own."""
-    async with database.unit_of_work() as session:
-        tables = await session.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"))
-        names = [f'"{table}"' for table in tables if table not in {"alembic_version", *keep}]
-        if names:
-            # The app's own timers lock tables in their order, not in ours: one of the two may have to begin again.
-            truncation = text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY")
-            await retry_on_conflict(session, lambda: session.execute(truncation))
+    # The app's own timers lock tables in their order, not in ours: one of the two may have to begin again.
+    async for attempt in stamina.retry_context(on=Busy, wait_initial=0.05):
+        with attempt:
+            async with database.unit_of_work() as session:
+                found = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+                tables = [name for name in await session.scalars(text(found)) if name not in {"alembic_version", *keep}]
+                if tables:
+                    names = ", ".join(f'"{name}"' for name in tables)
+                    await session.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
 
 
 async def published(database: Database) -> list[CloudEvent[Any]]:

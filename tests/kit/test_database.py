@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
-from nexus_kit.db import Database, around_commit, lock, retry_on_conflict
+from nexus_kit.db import Database, around_commit, lock
 from nexus_kit.errors import Busy, Unavailable
 from nexus_kit.testing import Service
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import TextClause, func, select, text, update
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.kit.jars import Jar, JarFull, NicknameTaken
 from tests.servers import running_postgres
@@ -107,28 +108,26 @@ async def test_a_lock_that_others_hold_is_tried_again_and_then_busy(service: Ser
     await holding.wait()
     with pytest.raises(Busy):
         async with service.database.unit_of_work() as session:
-            await retry_on_conflict(session, lambda: lock(session, "a listing"), tries=1)
+            await lock(session, "a listing", tries=1)
 
     async with service.database.unit_of_work() as session:
-        waiting = asyncio.create_task(retry_on_conflict(session, lambda: lock(session, "a listing")))
+        waiting = asyncio.create_task(lock(session, "a listing"))
         await asyncio.sleep(2.2)
         done.set()
         await waiting
     await holder
 
 
-async def test_two_locks_that_cross_are_not_a_deadlock_for_the_client(service: Service) -> None:
+async def test_of_two_whose_locks_cross_one_goes_on_and_the_other_is_asked_to_try_again(service: Service) -> None:
     async def take(first: str, second: str) -> None:
         async with service.database.unit_of_work() as session:
+            await lock(session, first)
+            await asyncio.sleep(0.2)
+            await lock(session, second)
 
-            async def both() -> None:
-                await lock(session, first)
-                await asyncio.sleep(0.2)
-                await lock(session, second)
+    ends = await asyncio.gather(take("a", "b"), take("b", "a"), return_exceptions=True)
 
-            await retry_on_conflict(session, both)
-
-    await asyncio.gather(take("a", "b"), take("b", "a"))
+    assert {type(end) for end in ends} == {type(None), Busy}
 
 
 async def test_a_database_that_is_away_is_a_503() -> None:
@@ -171,6 +170,83 @@ async def test_connections_that_the_server_ended_while_nobody_used_them_are_repl
 
     assert len(after) == 4
     assert after.isdisjoint(before - {me})
+
+
+async def test_each_statement_of_a_reader_sees_what_is_committed_when_it_starts(service: Service) -> None:
+    count = select(func.count()).select_from(Jar)
+
+    async with service.database.reading() as reader:
+        before = await reader.scalar(count)
+        async with service.database.unit_of_work() as session:
+            session.add(_jar())
+            await session.flush()
+            meanwhile = await reader.scalar(count)
+        after = await reader.scalar(count)
+
+    assert (before, meanwhile, after) == (0, 0, 1)
+
+
+async def test_a_reader_sees_a_statements_rows_as_they_were_however_long_it_takes(service: Service) -> None:
+    async with service.database.unit_of_work() as session:
+        session.add_all([_jar(coins=1), _jar(coins=1)])
+    slowly = text("SELECT sum(coins) AS one, pg_sleep(0.3), (SELECT sum(coins) FROM jars) AS other FROM jars")
+
+    async with service.database.reading() as reader:
+        reading = asyncio.create_task(_sums(reader, slowly))
+        await asyncio.sleep(0.1)
+        async with service.database.unit_of_work() as session:
+            await session.execute(update(Jar).values(coins=50))
+        sums = await reading
+
+    assert sums == (2, 2)
+
+
+async def test_a_reader_has_no_transaction_and_who_writes_after_it_on_its_connection_has_one(service: Service) -> None:
+    database = Database(service.database.engine.url.render_as_string(hide_password=False), pool_size=1)
+
+    async with database.reading() as reader:
+        me = await reader.scalar(select(func.pg_backend_pid()))
+        async with service.database.unit_of_work() as session:
+            seen = text("SELECT state FROM pg_stat_activity WHERE pid = :pid")
+            state = await session.scalar(seen, {"pid": me})
+    with contextlib.suppress(LookupError):
+        async with database.unit_of_work() as session:
+            writer = await session.scalar(select(func.pg_backend_pid()))
+            session.add(_jar())
+            await session.flush()
+            raise LookupError
+
+    assert state == "idle"
+    assert writer == me
+    async with database.reading() as reader:
+        assert await reader.scalar(select(func.count()).select_from(Jar)) == 0
+    await database.engine.dispose()
+
+
+async def test_a_reader_gives_its_connection_back_whatever_happens(service: Service) -> None:
+    database = Database(service.database.engine.url.render_as_string(hide_password=False), pool_size=1)
+
+    async def is_cut_off() -> None:
+        async with database.reading() as reader:
+            me = await reader.scalar(select(func.pg_backend_pid()))
+            async with service.database.unit_of_work() as session:
+                await session.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": me})
+            await reader.execute(text("SELECT 1"))
+
+    for _ in range(3):
+        with pytest.raises(ProgrammingError):
+            async with database.reading() as reader:
+                await reader.execute(text("SELECT nonsense"))
+        with pytest.raises(Unavailable):
+            await is_cut_off()
+        async with database.reading() as reader:
+            assert await reader.scalar(text("SELECT 1")) == 1
+    await database.engine.dispose()
+
+
+async def _sums(reader: AsyncConnection, statement: TextClause) -> tuple[int, int]:
+    row = (await reader.execute(statement)).one()
+    return row.one, row.other
 
 
 async def test_waiting_for_a_connection_ends_with_busy(service: Service) -> None:

@@ -16,7 +16,7 @@ from nexus_contracts.listings import ListingFact, ListingSnapshot, ListingStatus
 from nexus_kit.errors import NotFound, UpstreamFailed
 from nexus_kit.http import ServiceClient
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,6 +30,9 @@ _UNKNOWN_SECONDS = 60.0
 _MOST_UNKNOWN = 10_000
 _unknown: dict[UUID, float] = {}
 """Listings that do not exist, and until when that is believed: anybody may ask for any id, and asking costs a call."""
+
+
+_SNAPSHOT = select(ListingCopy.snapshot).where(ListingCopy.listing_id == bindparam("listing_id"))
 
 
 class _NoCopy(Exception):
@@ -61,14 +64,12 @@ async def store(session: AsyncSession, snapshot: ListingSnapshot) -> None:
 
 async def known(session: AsyncSession, listing_id: UUID) -> ListingSnapshot:
     """The copy of a listing that has a quote or a booking, so there is one."""
-    return (
-        await session.execute(select(ListingCopy.snapshot).where(ListingCopy.listing_id == listing_id))
-    ).scalar_one()
+    return (await session.execute(_SNAPSHOT, {"listing_id": listing_id})).scalar_one()
 
 
 async def find(session: AsyncSession, listing_id: UUID) -> ListingSnapshot:
     """The listing as a guest may see it: `NotFound` for a draft. Without a copy, `with_copy` asks for it."""
-    snapshot = await session.scalar(select(ListingCopy.snapshot).where(ListingCopy.listing_id == listing_id))
+    snapshot = await session.scalar(_SNAPSHOT, {"listing_id": listing_id})
     if snapshot is None:
         raise _NoCopy
     if snapshot.status is ListingStatus.DRAFT:
@@ -78,7 +79,7 @@ async def find(session: AsyncSession, listing_id: UUID) -> ListingSnapshot:
 
 async def own(session: AsyncSession, listing_id: UUID, host_id: UUID) -> ListingSnapshot:
     """The listing for its host, whatever its state; `NotFound` for anybody else. As `find`, within `with_copy`."""
-    snapshot = await session.scalar(select(ListingCopy.snapshot).where(ListingCopy.listing_id == listing_id))
+    snapshot = await session.scalar(_SNAPSHOT, {"listing_id": listing_id})
     if snapshot is None:
         raise _NoCopy
     if snapshot.host_id != host_id:

@@ -13,7 +13,7 @@ from nexus_bookings.listings.service import own, with_copy
 from nexus_bookings.neighbours import NeighboursDep
 from nexus_bookings.nights import queries, service
 from nexus_bookings.nights.schemas import AvailabilityOut, BlocksOut, NewBlocks, Period
-from nexus_bookings.nights.service import BookingWindow
+from nexus_bookings.nights.service import BookingWindow, NightsOver
 
 router = APIRouter(prefix="/availability", tags=["availability"])
 
@@ -49,7 +49,7 @@ async def blocks(listing: HostedListing, period: Annotated[Period, Query()], ses
 @router.put(
     "/{listing_id}/blocks",
     summary="Close nights",
-    responses=responses(NotFound, BookingWindow, Busy, UpstreamUnavailable),
+    responses=responses(NotFound, BookingWindow, NightsOver, Busy, UpstreamUnavailable),
 )
 async def close(listing: HostedListing, new: NewBlocks, session: SessionDep) -> BlocksOut:
     """Of each night, so many units are closed from now on: no more and no fewer, however many were closed before.
@@ -65,7 +65,7 @@ async def close(listing: HostedListing, new: NewBlocks, session: SessionDep) -> 
     "/{listing_id}/blocks",
     status_code=204,
     summary="Open nights again",
-    responses=responses(NotFound, BookingWindow, Busy, UpstreamUnavailable),
+    responses=responses(NotFound, BookingWindow, NightsOver, Busy, UpstreamUnavailable),
 )
 async def reopen(listing: HostedListing, period: Annotated[Period, Query()], session: SessionDep) -> None:
     """What you closed, and what stayed closed when you cancelled a booking. Other calendars' nights stay closed."""

@@ -1,12 +1,11 @@
 """The wire shapes of the calendar."""
 
 from datetime import date, timedelta
-from typing import Self
 from uuid import UUID
 
 from nexus_contracts.money import Money
 from nexus_kit.schemas import Body, LocalDate, Resource
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from nexus_bookings.nights.models import ClosedBy
 
@@ -19,12 +18,14 @@ class Period(Body):
     first: LocalDate = Field(alias="from", description="First night.", examples=["2026-12-01"])
     end: LocalDate = Field(alias="to", description="The day after the last night.", examples=["2027-01-01"])
 
-    @model_validator(mode="after")
-    def is_bounded(self) -> Self:
+    @field_validator("end")
+    @classmethod
+    def is_bounded(cls, end: date, info: ValidationInfo) -> date:
         """At least one night, at most a leap year."""
-        if not timedelta(days=1) <= self.end - self.first <= timedelta(days=MOST_DAYS):
+        first = info.data.get("first")
+        if first and not timedelta(days=1) <= end - first <= timedelta(days=MOST_DAYS):
             raise ValueError(f"to must be 1 to {MOST_DAYS} days later than from")
-        return self
+        return end
 
 
 class NewBlocks(Period):

@@ -1,8 +1,8 @@
 """Takes, frees and closes nights. bookings, listings and routes call it in their transactions; quotes reads with it.
 
 All writers hold the listing's advisory lock until the transaction ends, so they follow one another: no deadlock, no
-half-taken stay. The lock is always the last one taken (after the booking's row, then the payment's), and how many units
-the listing has is read under it.
+half-taken stay. In each move the lock is the last one taken (after the booking's row, then the payment's), and how many
+units the listing has is read under it.
 """
 
 from collections import Counter
@@ -13,14 +13,13 @@ from uuid import UUID
 
 from nexus_contracts.bookings import NightsChanged
 from nexus_contracts.listings import ListingSnapshot
-from nexus_kit.db import lock, retry_on_conflict
+from nexus_kit.db import driver, lock
 from nexus_kit.errors import Conflict, Unprocessable
 from nexus_kit.outbox import emit
 from sqlalchemy import ColumnElement, delete, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from nexus_bookings.nights.models import ClosedBy, Night, NightsVersion
+from nexus_bookings.nights.models import ClosedBy, Night
 from nexus_bookings.stays import MOST_DAYS_AHEAD, MOST_NIGHTS, Stay, nights_between, today
 from nexus_bookings.waiting_list import queries as line
 
@@ -39,38 +38,59 @@ class Mirrored:
 
 
 class DatesUnavailable(Conflict):
-    """Somebody else holds at least one of these nights."""
+    """At least one of these nights is taken, or not offered."""
 
 
 class BookingWindow(Unprocessable):
     """The dates are farther away than can be booked yet."""
 
 
+class NightsOver(Unprocessable):
+    """All of these nights are over where the listing is."""
+
+
 # The lowest free unit of each night. A night is free while fewer rows than units are taken, which also holds when the
 # host has reduced the units below a number that is already given out. A night that the booking has already is its own.
-_TAKE = text("""
+# No series of unknown length is in it, or PostgreSQL would make a new plan each time, which costs more than running it.
+_TAKE = """
     WITH offered AS (
-        SELECT cast(snapshot ->> 'units' AS int) AS units FROM listing_copies WHERE listing_id = :listing_id
+        SELECT cast(snapshot ->> 'units' AS int) AS units FROM listing_copies WHERE listing_id = $1
     ), wanted AS (
-        SELECT cast(:check_in AS date) + day AS night FROM generate_series(0, :length - 1) AS day
+        SELECT night FROM unnest($5::date[]) AS night
     ), free AS (
         SELECT wanted.night,
                count(taken.unit) + 1 = offered.units AS sold_out,
-               coalesce(bool_or(taken.booking_id = :booking_id), false) AS own,
-               (SELECT min(unit) FROM generate_series(1, offered.units) AS unit
-                 WHERE unit <> ALL (array_agg(coalesce(taken.unit, 0)))) AS unit
+               coalesce(bool_or(taken.booking_id = $4), false) AS own,
+               (SELECT min(below + 1) FROM unnest(0 || array_agg(coalesce(taken.unit, 0))) AS below
+                 WHERE below + 1 <> ALL (array_agg(coalesce(taken.unit, 0)))) AS unit
           FROM offered CROSS JOIN wanted
           LEFT JOIN nights AS taken
-                 ON taken.listing_id = :listing_id AND taken.night = wanted.night
-                AND taken.night >= :check_in AND taken.night < :check_out  -- one range of the primary key
+                 ON taken.listing_id = $1 AND taken.night = wanted.night
+                AND taken.night >= $2::date AND taken.night < $3::date  -- one range of the primary key
          GROUP BY wanted.night, offered.units
-        HAVING count(taken.unit) < offered.units OR bool_or(taken.booking_id = :booking_id)
+        HAVING count(taken.unit) < offered.units OR bool_or(taken.booking_id = $4)
     ), inserted AS (
         INSERT INTO nights (listing_id, night, unit, booking_id)
-        SELECT :listing_id, night, unit, :booking_id FROM free WHERE NOT own ORDER BY night
+        SELECT $1, night, unit, $4 FROM free WHERE NOT own ORDER BY night
     )
-    SELECT night, sold_out, own FROM free ORDER BY night
-""")
+    SELECT night, sold_out, own,
+           EXISTS (SELECT FROM waiting_entries
+                    WHERE due AND listing_id = $1 AND check_in < $3::date AND check_out > $2::date) AS others_wait
+      FROM free ORDER BY night
+"""
+
+_TAKEN = """
+    SELECT night, count(*) FROM nights
+     WHERE listing_id = $1 AND night >= $2 AND night < $3
+       AND ($4::uuid IS NULL OR booking_id IS DISTINCT FROM $4)
+     GROUP BY night
+"""
+
+_NEXT_VERSION = """
+    INSERT INTO nights_versions (listing_id, version) VALUES ($1, 1)
+    ON CONFLICT (listing_id) DO UPDATE SET version = nights_versions.version + 1
+    RETURNING version
+"""
 
 # The count sees the rows as they were before this statement deletes any. Nights that are over are nobody's news.
 _RELEASE = text("""
@@ -117,29 +137,15 @@ async def take(session: AsyncSession, listing_id: UUID, stay: Stay, booking_id: 
 
     Nights that the booking has already stay its own. Whoever waits for nights that became free comes first.
     """
-
-    async def attempt() -> None:
-        await lock(session, listing_id)
-        rows = (
-            await session.execute(
-                _TAKE,
-                {
-                    "listing_id": listing_id,
-                    "check_in": stay.check_in,
-                    "check_out": stay.check_out,
-                    "length": stay.length,
-                    "booking_id": booking_id,
-                },
-            )
-        ).all()
-        if len(rows) < stay.length:
-            raise DatesUnavailable
-        new = [row.night for row in rows if not row.own]
-        if await session.scalar(line.others_come_first(listing_id, stay, booking_id, new)):
-            raise DatesUnavailable
-        await _tell(session, listing_id, sold_out=[row.night for row in rows if row.sold_out and not row.own])
-
-    await retry_on_conflict(session, attempt)
+    await lock(session, listing_id)
+    connection = await driver(session)
+    rows = await connection.fetch(_TAKE, listing_id, stay.check_in, stay.check_out, booking_id, stay.nights)
+    if len(rows) < stay.length:
+        raise DatesUnavailable
+    new = [row["night"] for row in rows if not row["own"]]
+    if rows[0]["others_wait"] and await line.others_come_first(session, listing_id, stay, booking_id, new):
+        raise DatesUnavailable
+    await _tell(session, listing_id, sold_out=[row["night"] for row in rows if row["sold_out"] and not row["own"]])
 
 
 async def release(session: AsyncSession, listing_id: UUID, booking_id: UUID, *, keep: Stay | None = None) -> None:
@@ -147,23 +153,16 @@ async def release(session: AsyncSession, listing_id: UUID, booking_id: UUID, *, 
     kept_from, kept_to = (keep.check_in, keep.check_out) if keep else (date.min, date.min)
     what = {"booking_id": booking_id, "listing_id": listing_id, "kept_from": kept_from, "kept_to": kept_to}
 
-    async def attempt() -> None:
-        await lock(session, listing_id)
-        freed = await session.scalars(_RELEASE, what)
-        await _tell(session, listing_id, freed=list(freed))
-
-    await retry_on_conflict(session, attempt)
+    await lock(session, listing_id)
+    freed = await session.scalars(_RELEASE, what)
+    await _tell(session, listing_id, freed=list(freed))
 
 
 async def keep_closed(session: AsyncSession, listing_id: UUID, booking_id: UUID) -> None:
     """The booking gives up its nights, and nobody gets them: whoever cancels on a guest does not sell them again."""
-
-    async def attempt() -> None:
-        await lock(session, listing_id)
-        held = update(Night).where(Night.booking_id == booking_id)
-        await session.execute(held.values(booking_id=None, closed_by=ClosedBy.CANCELLATION))
-
-    await retry_on_conflict(session, attempt)
+    await lock(session, listing_id)
+    held = update(Night).where(Night.booking_id == booking_id)
+    await session.execute(held.values(booking_id=None, closed_by=ClosedBy.CANCELLATION))
 
 
 async def close(session: AsyncSession, listing: ListingSnapshot, first: date, end: date, units: int | None) -> None:
@@ -173,41 +172,35 @@ async def close(session: AsyncSession, listing: ListingSnapshot, first: date, en
     calendar closed stays closed. Nights that are over are left as they are.
     """
     here = today(listing.timezone)
+    if end <= here:
+        raise NightsOver
     if end > here + timedelta(days=FARTHEST):
         raise BookingWindow(f"Nights may be at most {FARTHEST} days from now.", days=FARTHEST)
     first = max(first, here)
 
-    async def attempt() -> None:
-        await lock(session, listing.id)
-        offered = await session.scalar(_UNITS, {"listing_id": listing.id})
-        wanted = dict.fromkeys(nights_between(first, end), offered if units is None else units)
-        theirs = Night.closed_by.in_((ClosedBy.HOST, ClosedBy.CANCELLATION))
-        period = (Night.listing_id == listing.id) & (Night.night >= first) & (Night.night < end)
-        await _close(session, listing.id, offered, period & theirs, wanted, ClosedBy.HOST)
-
-    if first < end:
-        await retry_on_conflict(session, attempt)
+    await lock(session, listing.id)
+    offered = await session.scalar(_UNITS, {"listing_id": listing.id})
+    wanted = dict.fromkeys(nights_between(first, end), offered if units is None else units)
+    theirs = Night.closed_by.in_((ClosedBy.HOST, ClosedBy.CANCELLATION))
+    period = (Night.listing_id == listing.id) & (Night.night >= first) & (Night.night < end)
+    await _close(session, listing.id, offered, period & theirs, wanted, ClosedBy.HOST)
 
 
 async def mirror(
     session: AsyncSession, listing_id: UUID, calendar_id: UUID, wanted: Counter[date], *, opens: bool
 ) -> Mirrored:
     """Have a calendar close so many units of each night, and no other night; without `opens`, none fewer than now."""
-
-    async def attempt() -> Mirrored:
-        await lock(session, listing_id)
-        units = await session.scalar(_UNITS, {"listing_id": listing_id})
-        theirs = Night.calendar_id == calendar_id
-        mine = Counter((await session.scalars(select(Night.night).where(theirs))).all())
-        goal = Counter({night: min(count, units) for night, count in (wanted if opens else wanted | mine).items()})
-        if not goal and not mine:
-            return Mirrored(Counter(), Counter(), [])
-        whole = {night: goal[night] for night in goal | mine}
-        await _close(session, listing_id, units, theirs, whole, ClosedBy.CALENDAR, calendar_id)
-        now = Counter((await session.scalars(select(Night.night).where(theirs))).all())
-        return Mirrored(closed=now - mine, opened=mine - now, conflicts=sorted(goal - now))
-
-    return await retry_on_conflict(session, attempt)
+    await lock(session, listing_id)
+    units = await session.scalar(_UNITS, {"listing_id": listing_id})
+    theirs = Night.calendar_id == calendar_id
+    mine = Counter((await session.scalars(select(Night.night).where(theirs))).all())
+    goal = Counter({night: min(count, units) for night, count in (wanted if opens else wanted | mine).items()})
+    if not goal and not mine:
+        return Mirrored(Counter(), Counter(), [])
+    whole = {night: goal[night] for night in goal | mine}
+    await _close(session, listing_id, units, theirs, whole, ClosedBy.CALENDAR, calendar_id)
+    now = Counter((await session.scalars(select(Night.night).where(theirs))).all())
+    return Mirrored(closed=now - mine, opened=mine - now, conflicts=sorted(goal - now))
 
 
 async def holders(session: AsyncSession, listing: ListingSnapshot, first: date) -> dict[date, UUID | None]:
@@ -226,15 +219,11 @@ async def holders(session: AsyncSession, listing: ListingSnapshot, first: date) 
 
 async def change_units(session: AsyncSession, listing_id: UUID, former: int, units: int) -> None:
     """The host offers more or fewer units: nights that are full, or free, because of it are news."""
-
-    async def attempt() -> None:
-        await lock(session, listing_id)
-        yesterday = datetime.now(UTC).date() - timedelta(days=1)  # it may still be today where the listing is
-        counts = await taken(session, listing_id, yesterday, date.max)
-        before, after = _full(counts, former), _full(counts, units)
-        await _tell(session, listing_id, sold_out=sorted(after - before), freed=sorted(before - after))
-
-    await retry_on_conflict(session, attempt)
+    await lock(session, listing_id)
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)  # it may still be today where the listing is
+    counts = await taken(session, listing_id, yesterday, date.max)
+    before, after = _full(counts, former), _full(counts, units)
+    await _tell(session, listing_id, sold_out=sorted(after - before), freed=sorted(before - after))
 
 
 async def forget_past(session: AsyncSession) -> None:
@@ -266,11 +255,8 @@ async def taken(
     session: AsyncSession, listing_id: UUID, first: date, end: date, *, besides: UUID | None = None
 ) -> dict[date, int]:
     """How many units are taken of each night in `[first, end)`; a night of which none is taken is left out."""
-    counted = (Night.listing_id == listing_id) & (Night.night >= first) & (Night.night < end)
-    if besides is not None:
-        counted &= Night.booking_id.is_distinct_from(besides)
-    rows = await session.execute(select(Night.night, func.count()).where(counted).group_by(Night.night))
-    return {night: count for night, count in rows}  # noqa: C416 - dict() does not type-check on rows
+    connection = await driver(session)
+    return dict(await connection.fetch(_TAKEN, listing_id, first, end, besides))
 
 
 async def _close(
@@ -304,11 +290,7 @@ async def _tell(
         return
     if freed:
         await session.execute(line.look_again(listing_id, freed))
-    first = insert(NightsVersion).values(listing_id=listing_id, version=1)
-    version = await session.scalar(
-        first.on_conflict_do_update(
-            index_elements=[NightsVersion.listing_id], set_={"version": NightsVersion.version + 1}
-        ).returning(NightsVersion.version)
-    )
+    connection = await driver(session)
+    version: int = await connection.fetchval(_NEXT_VERSION, listing_id)
     changed = NightsChanged(listing_id=listing_id, sold_out=sold_out or [], freed=freed or [])
-    await emit(session, changed, sequence=version or 1)
+    await emit(session, changed, sequence=version)

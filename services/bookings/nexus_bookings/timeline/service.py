@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from nexus_contracts.bookings import BookingFact, Party
+from nexus_kit.db import insert
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,8 +16,7 @@ async def record(
     session: AsyncSession, fact: type[BookingFact], booking: Booking, by: Party, why: str | None = None
 ) -> None:
     """Write down a move that the booking has just made: it is there if and only if the transaction commits."""
-    session.add(BookingMove.of(fact, booking, by, why))
-    await session.flush()
+    await insert(session, BookingMove.of(fact, booking, by, why))
 
 
 async def of_booking(session: AsyncSession, booking_id: UUID) -> Sequence[BookingMove]:
