@@ -11,6 +11,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MEDIA_TYPE = "application/cloudevents+json"
+BATCH_MEDIA_TYPE = "application/cloudevents-batch+json"
+"""A JSON array of events."""
+
 
 class Event(BaseModel):
     """A fact, in the past tense: the `data` of a CloudEvent. A subclass names its type and its subject's field.
@@ -84,11 +88,20 @@ def parse(document: bytes | str) -> CloudEvent[Any]:
 
     Raises `UnknownEventType` for a type nobody declared, and pydantic's `ValidationError` for anything malformed.
     """
+    event_class = class_of(document)
+    return CloudEvent[event_class].model_validate_json(document)  # type: ignore[valid-type]
+
+
+def class_of(document: bytes | str) -> type[Event]:
+    """The class that the document's type names, for whom that may be enough: nothing else in it is looked at.
+
+    Raises as `parse` does.
+    """
     type_ = _Head.model_validate_json(document).type
     event_class = _REGISTRY.get(type_)
     if event_class is None:
         raise UnknownEventType(type_)
-    return CloudEvent[event_class].model_validate_json(document)  # type: ignore[valid-type]
+    return event_class
 
 
 def all_events() -> Iterator[type[Event]]:

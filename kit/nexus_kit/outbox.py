@@ -4,12 +4,15 @@ A service calls `emit` inside its transaction; the relay, in one process at a ti
 """
 
 import asyncio
+import contextlib
+import time
 from datetime import timedelta
 from typing import Any
 
 from nexus_contracts.envelope import CloudEvent, Event
 from redis.asyncio import Redis
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
     DateTime,
@@ -23,7 +26,7 @@ from sqlalchemy import (
     Uuid,
     delete,
     func,
-    insert,
+    literal,
     select,
     text,
     update,
@@ -33,7 +36,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from nexus_kit import context, streams
 from nexus_kit.background import lead
-from nexus_kit.db import Database
+from nexus_kit.db import Database, driver
 
 OUTBOX = Table(
     "outbox",
@@ -52,7 +55,15 @@ OUTBOX = Table(
     Index("ix_outbox_published_at", "published_at", postgresql_where=text("published_at IS NOT NULL")),
 )
 
+_EMIT = """
+    INSERT INTO outbox (type, subject, sequence, data, traceparent, request_id) VALUES ($1, $2, $3, $4, $5, $6)
+"""
+
 _BATCH = 200
+GATHER = 0.1
+"""Seconds from the start of one round to that of the next, at least. What is committed meanwhile travels together, all
+the way to the service that it is delivered to: a round costs hardly more for twenty rows than for one. After a pause
+nothing waits; in a flood, this is far below what anybody notices of the five seconds that a revocation has."""
 _LOOK_EVERY = 0.5
 """Seconds after which the relay looks for rows that another process wrote; its own process wakes it at once."""
 
@@ -67,16 +78,9 @@ async def emit(session: AsyncSession, event: Event, *, sequence: int) -> None:
     one aggregate in order: rows get their ids in the order in which the versions were given out.
     """
     session.info["outbox"] = True
-    await session.execute(
-        insert(OUTBOX).values(
-            type=event.TYPE,
-            subject=event.subject(),
-            sequence=sequence,
-            data=event.model_dump(mode="json"),
-            traceparent=context.TRACEPARENT.get(),
-            request_id=context.REQUEST_ID.get(),
-        )
-    )
+    ids = context.TRACEPARENT.get(), context.REQUEST_ID.get()
+    connection = await driver(session)
+    await connection.execute(_EMIT, event.TYPE, event.subject(), sequence, event.model_dump_json(), *ids)
 
 
 async def relay(database: Database, redis: Redis, producer: str) -> None:
@@ -85,12 +89,12 @@ async def relay(database: Database, redis: Redis, producer: str) -> None:
     async def work(connection: AsyncConnection) -> None:
         while True:
             database.outbox_written.clear()
-            while await publish_batch(connection, redis, producer):
+            not_before = time.monotonic() + GATHER
+            while await publish_batch(connection, redis, producer) == _BATCH:
                 pass
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(database.outbox_written.wait(), _LOOK_EVERY)
-            except TimeoutError:
-                continue
+            await asyncio.sleep(not_before - time.monotonic())
 
     await lead(database, f"{producer}:relay", work)
 
@@ -104,9 +108,8 @@ async def publish_batch(connection: AsyncConnection, redis: Redis, producer: str
     ).all()
     if rows:
         await streams.publish(redis, streams.stream_name(producer), [document(row, producer) for row in rows])
-        await connection.execute(
-            update(OUTBOX).where(OUTBOX.c.id.in_([row.id for row in rows])).values(published_at=func.now())
-        )
+        published = func.any(literal([row.id for row in rows], ARRAY(BigInteger)))  # one statement for any number
+        await connection.execute(update(OUTBOX).where(OUTBOX.c.id == published).values(published_at=func.now()))
     return len(rows)
 
 

@@ -21,8 +21,11 @@ def stream_name(producer: str) -> str:
 
 
 async def publish(redis: Redis, stream: str, documents: Iterable[str]) -> None:
-    """Append the documents in order, in one round trip. No MAXLEN, ever: it drops entries that nobody has read."""
-    async with redis.pipeline(transaction=False) as pipeline:
+    """Append the documents in order, in one round trip. No MAXLEN, ever: it drops entries that nobody has read.
+
+    In one transaction: otherwise the first would wake the reader, which would then take it alone.
+    """
+    async with redis.pipeline(transaction=True) as pipeline:
         for document in documents:
             pipeline.xadd(stream, {FIELD: document})
         await pipeline.execute()

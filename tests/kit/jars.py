@@ -1,26 +1,28 @@
 """A service of one noun, for the kit's tests: jars of coins. Nothing here is about the kit's insides."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Query, Response
-from nexus_contracts.auth import UserUpdated
+from nexus_contracts.auth import UserDeleted, UserUpdated
 from nexus_contracts.envelope import CloudEvent
+from nexus_kit import context
 from nexus_kit.app import create_app
 from nexus_kit.auth import CurrentUser
 from nexus_kit.conditional import Conditional, etag
 from nexus_kit.db import SessionDep, UnitOfWork, Uuid7Pk, service_metadata
 from nexus_kit.errors import BadGateway, Conflict, NotFound
 from nexus_kit.idempotency import IDEMPOTENCY_KEYS, Once, OnceAcross, OnceIfKeyed
-from nexus_kit.inbox import INBOX
+from nexus_kit.inbox import INBOX, Together
 from nexus_kit.outbox import OUTBOX, emit
 from nexus_kit.pages import CursorsDep, PageOf, PageQuery, paginate
 from nexus_kit.ratelimit import by_user, limit
 from nexus_kit.schemas import Body, Resource
 from nexus_kit.settings import ServiceSettings
 from pydantic import Field
-from sqlalchemy import CheckConstraint, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, UniqueConstraint, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -200,7 +202,12 @@ async def _find(session: AsyncSession, jar_id: UUID, owner_id: UUID, *, for_upda
 
 
 async def _make_jar_for_user(session: AsyncSession, event: CloudEvent[UserUpdated]) -> None:
-    session.add(Jar(owner_id=event.data.user_id, label="a gift"))
+    session.add(Jar(owner_id=event.data.user_id, label=f"a gift, by request {context.REQUEST_ID.get()}"))
+    await session.flush()
+
+
+async def _break_jars_of_users(session: AsyncSession, events: Sequence[CloudEvent[UserDeleted]]) -> None:
+    await session.execute(delete(Jar).where(Jar.owner_id.in_([event.data.user_id for event in events])))
 
 
 def build() -> FastAPI:
@@ -212,6 +219,6 @@ def build() -> FastAPI:
         settings=ServiceSettings(),
         routers=[router],
         constraints={"ck_jars_capacity": JarFull, "uq_jars_nickname": NicknameTaken},
-        consumes={UserUpdated: _make_jar_for_user},
+        consumes={UserUpdated: _make_jar_for_user, UserDeleted: Together(_break_jars_of_users)},
         public={"GET /api/v1/hello", "GET /api/v1/bug"},
     )

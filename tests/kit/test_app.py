@@ -54,6 +54,7 @@ async def test_a_problem_says_what_happened_in_one_shape(client: httpx.AsyncClie
         ("GET", "/api/v1/jars/not-an-id", 422, "validation_failed"),
         ("GET", "/api/v1/jars/00000000-0000-7000-8000-000000000000", 404, "not_found"),
         ("GET", "/api/v1/jars?colour=red", 422, "validation_failed"),
+        ("GET", "/api/v1/jars?limit=1&limit=2", 422, "validation_failed"),
         ("GET", "/api/v1/jars/00000000-0000-7000-8000-000000000000?a=1", 422, "validation_failed"),
     ],
 )

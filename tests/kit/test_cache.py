@@ -3,6 +3,7 @@
 import asyncio
 import random
 import re
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -106,6 +107,15 @@ async def test_a_stampede_computes_once(redis: DisposableRedis) -> None:
 
     assert answers == [b"0"] * 100
     assert source.asked == 1
+
+
+async def test_readers_of_one_process_never_wait_for_a_lease_that_one_of_them_took(redis: DisposableRedis) -> None:
+    cache, started = cache_on(redis), time.monotonic()
+
+    for key in map(str, range(20)):
+        await asyncio.gather(*(read(cache, key, answering(b"x")) for _ in range(20)))
+
+    assert time.monotonic() - started < cache_module.LEASE_SECONDS
 
 
 async def test_when_the_one_who_computes_fails_those_who_wait_compute_for_themselves(redis: DisposableRedis) -> None:

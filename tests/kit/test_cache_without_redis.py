@@ -83,6 +83,22 @@ async def test_an_emptied_redis_begins_a_generation_that_never_was(redis: Dispos
     assert len(generations) == 3
 
 
+async def test_a_full_redis_gives_what_it_holds_and_still_agrees_on_who_computes() -> None:
+    source = Source()
+    with running_valkey() as (url, _):
+        async with DisposableRedis.connect(f"{url}/0") as redis:
+            cache, other = cache_on(redis), cache_on(redis)
+            await read(cache, "a", source.read)
+            await redis.config_set("maxmemory", 1)
+
+            held = await cache.get_or_compute("pages", "a", 60, source.read)
+            new = await asyncio.gather(*(each.get_or_compute("pages", "b", 60, source.read) for each in (cache, other)))
+
+    assert held.status.startswith("hit")
+    assert [each.answer for each in new] == [b"0", b"0"]
+    assert "fwd=bypass" not in {each.status for each in new}
+
+
 async def test_readers_who_cannot_use_redis_are_counted(redis: DisposableRedis) -> None:
     source = Source()
     with running_valkey() as (url, process):

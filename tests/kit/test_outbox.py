@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import statistics
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,7 +14,7 @@ from nexus_contracts.envelope import CloudEvent, parse
 from nexus_kit import outbox, streams
 from nexus_kit.background import lead
 from nexus_kit.db import Database
-from nexus_kit.outbox import OUTBOX, emit
+from nexus_kit.outbox import GATHER, OUTBOX, emit
 from nexus_kit.testing import Service, signed_in
 from redis.asyncio import Redis
 from sqlalchemy import func, select, text, update
@@ -96,6 +97,38 @@ async def test_rows_published_just_before_a_crash_are_published_again_under_the_
     assert ids == [fact.id, fact.id]
 
 
+async def test_what_is_committed_within_a_moment_is_published_in_one_round_and_in_order(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    subject, many = uuid4(), 60
+
+    started = time.monotonic()
+    for version in range(1, many + 1):
+        async with service.database.unit_of_work() as session:
+            await emit(session, UserUpdated(user_id=subject), sequence=version)
+        await asyncio.sleep(0.01)
+    seconds = time.monotonic() - started
+
+    await _eventually(lambda: _arrived(service, subject), list(range(1, many + 1)))
+    waited = await _seconds_until_published(service)
+    async with service.database.unit_of_work() as session:
+        rounds = await session.scalar(select(func.count(OUTBOX.c.published_at.distinct()))) or 0
+    assert 3 <= rounds <= seconds / GATHER + 2, "each takes what came since the one before"
+    assert statistics.median(waited) < 2 * GATHER
+
+
+async def test_after_a_pause_a_fact_is_published_without_waiting_for_others(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    for version in range(1, 6):
+        await asyncio.sleep(2 * GATHER)
+        async with service.database.unit_of_work() as session:
+            await emit(session, UserUpdated(user_id=uuid4()), sequence=version)
+
+    await asyncio.sleep(2 * GATHER)
+    assert min(await _seconds_until_published(service)) < GATHER / 2
+
+
 async def test_a_relay_waits_for_redis_and_then_delivers_all(service: Service, client: httpx.AsyncClient) -> None:
     async with service.database.unit_of_work() as session:
         for version in range(3):
@@ -149,6 +182,12 @@ async def _stream(redis: Any, stream: str) -> list[CloudEvent[Any]]:
 
 async def _arrived(service: Service, subject: UUID) -> list[int]:
     return [event.sequence for event in await _stream(service.events, STREAM) if event.subject == subject]
+
+
+async def _seconds_until_published(service: Service) -> list[float]:
+    async with service.database.unit_of_work() as session:
+        waited = await session.scalars(select(OUTBOX.c.published_at - OUTBOX.c.time))
+        return [each.total_seconds() for each in waited]
 
 
 async def _eventually(observe: Callable[[], Awaitable[object]], expected: object) -> None:

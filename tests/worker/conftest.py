@@ -49,4 +49,5 @@ async def world(service: Service, peers: dict[str, Peer], mail_catcher: MailCatc
     await service.clean()
     yield World(**peers, mailbox=mail_catcher.url, events=service.events)
     for peer in peers.values():
-        peer.failing_with = None
+        peer.failing_with, peer.takes_batches, peer.seconds_for_each = None, True, 0.0
+        peer.poison.clear()

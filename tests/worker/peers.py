@@ -34,8 +34,16 @@ class Peer:
     """The status of every answer, while set."""
     answers_after: float = 0.0
     """Seconds that it takes to answer."""
-    delivered: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+    delivered: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list, repr=False)
     """Headers and CloudEvent of each delivery that was taken."""
+    batches: list[int] = field(default_factory=list)
+    """How many events each of its deliveries brought."""
+    seconds_for_each: float = 0.0
+    """How long it takes to apply one event."""
+    takes_batches: bool = True
+    """False: it is of a version that knows only one event at a time."""
+    poison: dict[UUID, int] = field(default_factory=dict)
+    """Subjects whose events it cannot apply, and the status with which it says so."""
     refused: int = 0
     photos: dict[UUID, list[tuple[str, Any]]] = field(default_factory=dict)
     """What was said of each photo: its outcome, and the body that came with it."""
@@ -66,9 +74,9 @@ class Peer:
             return self.failing_with, {"code": "as_told"}
         match path.strip("/").split("/"):
             case ["internal", "events"]:
-                assert headers["content-type"] == "application/cloudevents+json"
-                self.delivered.append((headers, json.loads(body)))
-                return 204, None
+                return self._take(headers, json.loads(body))
+            case ["internal", "photos", photo_id]:
+                return (404, {"code": "not_found"}) if UUID(photo_id) in self.removed_photos else (204, None)
             case ["internal", "photos", photo_id, outcome]:
                 self.photos.setdefault(UUID(photo_id), []).append((outcome, json.loads(body or b"null")))
                 return (404, {"code": "not_found"}) if UUID(photo_id) in self.removed_photos else (204, None)
@@ -84,6 +92,23 @@ class Peer:
                 assert method == "POST"
                 return (410, {"code": "mails_stopped"}) if UUID(search_id) in self.stopped else (200, {"token": TOKEN})
         raise AssertionError(f"{self.name} was asked for {method} {path}")
+
+    def _take(self, headers: dict[str, str], body: Any) -> tuple[int, Any]:
+        """All that a delivery brings, or nothing."""
+        is_batch = headers["content-type"] == "application/cloudevents-batch+json"
+        assert is_batch or headers["content-type"] == "application/cloudevents+json"
+        assert is_batch is isinstance(body, list)
+        events = body if is_batch else [body]
+        statuses = [self.poison[subject] for event in events if (subject := UUID(event["subject"])) in self.poison]
+        time.sleep(self.seconds_for_each * len(events))
+        if is_batch and not self.takes_batches:
+            statuses.append(422)
+        if statuses:
+            self.refused += 1
+            return statuses[0], {"code": "as_told"}
+        self.batches.append(len(events))
+        self.delivered += [(headers, event) for event in events]
+        return 204, None
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from dramatiq import Message
 from dramatiq.brokers.stub import StubBroker
 from nexus_contracts import auth, bookings
@@ -18,11 +19,12 @@ from nexus_kit.settings import ServiceSettings
 from nexus_kit.testing import Service
 from nexus_worker.dead_letters import open_office
 from nexus_worker.job import open_tools
-from nexus_worker.react import bury
+from nexus_worker.react import ReactionFailed, bury, react
 from nexus_worker.settings import Settings
 from pydantic import SecretStr
 
-from tests.worker.world import World, eventually
+from tests.servers import free_port
+from tests.worker.world import World, event_of, eventually
 
 STREAM = streams.stream_name("bookings")
 
@@ -74,6 +76,17 @@ async def test_a_wrong_address_of_auth_makes_a_dead_letter_and_swallows_no_mail(
 
     assert (letter["what"], letter["attempts"]) == ("mail_registration_repeated", 1)
     assert "with 404" in letter["error"]
+
+
+async def test_a_mail_server_that_is_away_is_named_as_the_reason(world: World, service: Service) -> None:
+    nobody = {"smtp_url": SecretStr(f"smtp://127.0.0.1:{free_port()}")}
+    event = event_of(auth.RegistrationRepeated(user_id=world.auth.user()))
+
+    async with open_tools(service.app.state.runtime.settings.model_copy(update=nobody)) as tools:
+        with pytest.raises(ReactionFailed) as failed:
+            await react(tools, [event.model_dump_json(exclude_none=True)], "mail_registration_repeated")
+
+    assert str(failed.value).startswith("UpstreamFailed: SMTPConnectError")
 
 
 async def test_a_letter_that_fails_again_before_its_redelivery_has_ended_is_open(

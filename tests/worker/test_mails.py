@@ -1,5 +1,6 @@
 """Each mail reaches the right person, says what happened in plain words, and can be trusted."""
 
+import html
 import json
 from typing import Any
 from uuid import uuid4
@@ -90,14 +91,31 @@ async def test_the_parties_of_a_booking_are_told(
         assert word in mail["HTML"], word
 
 
-async def test_a_refund_is_announced_to_the_guest(world: World) -> None:
+@pytest.mark.parametrize(
+    ("title", "subject"),
+    [
+        ("Abebe & Sara's cabin", "Your refund of ETB 14,000.00 for Abebe & Sara's cabin"),
+        (None, "Your refund of ETB 14,000.00"),  # told before the fact had a title
+    ],
+)
+async def test_a_refund_is_announced_to_the_guest_with_what_it_is_for(
+    world: World, title: str | None, subject: str
+) -> None:
     guest = world.auth.user()
-
-    await world.happens(
-        bookings.PaymentRefunded(payment_id=uuid4(), booking_id=uuid4(), guest_id=guest, amount=MANY_BIRR)
+    refunded = bookings.PaymentRefunded(
+        payment_id=uuid4(), booking_id=uuid4(), guest_id=guest, amount=MANY_BIRR, listing_title=title
     )
 
-    assert (await world.the_mail_to(guest))["Subject"] == "Your refund of ETB 14,000.00"
+    await world.happens(refunded)
+
+    mail = await world.the_mail_to(guest)
+    assert mail["Subject"] == subject
+    for part in ("Text", "HTML"):
+        assert "ETB 14,000.00" in mail[part]
+        assert str(refunded.booking_id) in mail[part]
+        assert ("Place" in mail[part]) == (title is not None)
+    assert title is None or title in mail["Text"]
+    assert title is None or html.escape(title, quote=False).replace("'", "&#39;") in mail["HTML"]
 
 
 async def test_a_payout_is_announced_to_the_host(world: World) -> None:
@@ -107,17 +125,23 @@ async def test_a_payout_is_announced_to_the_host(world: World) -> None:
 
     mail = await world.the_mail_to(host)
     assert mail["Subject"] == "Your payout of ETB 14,000.00"
-    assert "arrived at your bank" in mail["Text"]
+    for part in ("Text", "HTML"):
+        assert "arrived at your bank" in mail[part]
 
 
-async def test_a_payout_that_failed_is_explained_to_the_host(world: World) -> None:
+@pytest.mark.parametrize(
+    ("came_back", "happened"), [(False, "could not be sent"), (True, "came back from your bank after we had sent it")]
+)
+async def test_a_payout_that_failed_is_explained_to_the_host(world: World, came_back: bool, happened: str) -> None:
     host = world.auth.user()
 
-    await world.happens(bookings.PayoutFailed(payout_id=uuid4(), host_id=host, amount=MANY_BIRR))
+    await world.happens(bookings.PayoutFailed(payout_id=uuid4(), host_id=host, amount=MANY_BIRR, came_back=came_back))
 
     mail = await world.the_mail_to(host)
-    assert mail["Subject"] == "Your payout of ETB 14,000.00 could not be sent"
-    assert "in your balance again" in mail["Text"]
+    assert mail["Subject"] == f"Your payout of ETB 14,000.00 {'came back' if came_back else 'could not be sent'}"
+    for part in ("Text", "HTML"):
+        assert happened in mail[part]
+        assert "in your balance again" in mail[part]
 
 
 async def test_the_request_that_caused_it_can_be_followed_into_the_mail(world: World) -> None:

@@ -1,5 +1,6 @@
 """From one picture to three sizes: the files are there before listings is told, and it is told when they cannot be."""
 
+import asyncio
 from uuid import UUID, uuid4
 
 import pytest
@@ -110,6 +111,21 @@ async def test_a_photo_that_was_removed_in_the_meantime_is_no_dead_letter(world:
 
     event = await world.happens(photo)
 
+    await eventually(lambda: inbox_holds(service, event, ["make_photo_sizes"]))
+
+
+async def test_a_photo_whose_file_is_not_in_this_store_waits_for_it(
+    world: World, store: Objects, service: Service
+) -> None:
+    photo = PhotoUploaded(photo_id=uuid4(), listing_id=uuid4(), width=2560, height=1707)
+
+    event = await world.happens(photo)
+    await asyncio.sleep(1)
+    before = world.listings.photos.get(photo.photo_id)
+    await store.put(key_of(photo.photo_id, ORIGINAL), pictures.jpeg())
+
+    assert before is None
+    assert await told(world, photo.photo_id) == [("ready", None)]
     await eventually(lambda: inbox_holds(service, event, ["make_photo_sizes"]))
 
 

@@ -8,17 +8,19 @@ from uuid import uuid4
 
 import pytest
 import redis.asyncio as redis
+from dramatiq import Message
 from dramatiq.broker import Broker
-from nexus_contracts.bookings import NightsChanged
+from nexus_contracts.bookings import BookingConfirmed, BookingHeld, NightsChanged
+from nexus_contracts.envelope import parse
 from nexus_kit import streams
-from nexus_worker.broker import DEFAULT, make_broker, waiting
+from nexus_worker.broker import DEFAULT, MAIL, make_broker, waiting
 from nexus_worker.chores import tidy
 from nexus_worker.reader import GROUP, Reader
 from redis.asyncio import Redis
 
 from tests.servers import running_valkey
 from tests.worker.peers import Peer
-from tests.worker.world import World, eventually
+from tests.worker.world import EXPIRES, World, booking, event_of, eventually
 
 STREAM = streams.stream_name("bookings")
 
@@ -127,6 +129,27 @@ async def test_a_reader_that_is_gone_is_forgotten_once_it_owes_nothing(events: R
     assert await readers(events) == []
 
 
+async def test_what_is_read_together_for_one_service_is_one_message_and_what_is_ignored_is_none(
+    events: Redis, broker: Broker
+) -> None:
+    nights = [event_of(NightsChanged(listing_id=uuid4(), sold_out=[], freed=[])) for _ in range(5)]
+    held = event_of(booking(BookingHeld, uuid4(), uuid4(), expires_at=EXPIRES))
+    confirmed = event_of(booking(BookingConfirmed, uuid4(), uuid4()))
+    await world_on(events).happen_together(nights[0], held, *nights[1:3], confirmed, *nights[3:])
+
+    async with reading(events, broker):
+        await eventually(lambda: queue_has(events, 1))
+        await eventually(lambda: nothing_is_pending(events))
+
+    (delivery,) = await messages(events, DEFAULT)
+    documents, reaction = delivery.args
+    assert reaction == "deliver_to_listings"
+    assert [parse(document).id for document in documents] == [event.id for event in nights]
+    mails = sorted(message.args[1] for message in await messages(events, MAIL))
+    assert mails == ["mail_guest_receipt", "mail_host_new_booking"]
+    assert {parse(message.args[0]).id for message in await messages(events, MAIL)} == {confirmed.id}
+
+
 @asynccontextmanager
 async def reading(events: Redis, broker: Broker, *, queue_limit: int = 500) -> AsyncIterator[None]:
     reader = Reader(events, broker, queue_limit=queue_limit)
@@ -140,9 +163,19 @@ async def reading(events: Redis, broker: Broker, *, queue_limit: int = 500) -> A
 
 async def nights_change(events: Redis) -> bytes:
     """Publish one event with one reaction; the id of its entry."""
-    nobody = Peer("nobody")
-    await World(nobody, nobody, nobody, "", events).happens(NightsChanged(listing_id=uuid4(), sold_out=[], freed=[]))
+    await world_on(events).happens(NightsChanged(listing_id=uuid4(), sold_out=[], freed=[]))
     return (await entries(events))[-1]
+
+
+def world_on(events: Redis) -> World:
+    nobody = Peer("nobody")
+    return World(nobody, nobody, nobody, "", events)
+
+
+async def messages(events: Redis, queue: str) -> list[Message[None]]:
+    """Those that wait in the queue."""
+    stored: Any = await events.hvals(f"{waiting(queue)}.msgs")
+    return [Message.decode(each) for each in stored]
 
 
 async def queue_has(events: Redis, count: int) -> None:

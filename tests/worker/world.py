@@ -43,19 +43,15 @@ class World:
 
     async def happens(self, fact: Event, *, times: int = 1, **envelope: Any) -> CloudEvent[Any]:
         """Publish the fact as its producer's relay does, perhaps more than once."""
-        event: CloudEvent[Any] = CloudEvent[Any](
-            id=envelope.pop("id", None) or uuid4(),
-            source=f"/services/{fact.producer()}",
-            type=fact.TYPE,
-            subject=fact.subject(),
-            time=datetime.now(UTC),
-            sequence=envelope.pop("sequence", 1),
-            data=fact.model_dump(mode="json"),
-            **envelope,
-        )
+        event = event_of(fact, **envelope)
         document = event.model_dump_json(exclude_none=True)
         await streams.publish(self.events, streams.stream_name(fact.producer()), [document] * times)
         return event
+
+    async def happen_together(self, *events: CloudEvent[Any]) -> None:
+        """Publish events of one producer in one round of its relay."""
+        stream = f"nexus:{{{events[0].source.rpartition('/')[2]}}}:events"
+        await streams.publish(self.events, stream, [event.model_dump_json(exclude_none=True) for event in events])
 
     async def mails_to(self, user_id: UUID) -> list[dict[str, Any]]:
         """What lies in that user's mailbox, newest first, whole."""
@@ -103,6 +99,20 @@ async def consumers(database: Database, event: CloudEvent[Any]) -> list[str]:
     async with database.unit_of_work() as session:
         rows = select(INBOX.c.consumer).where(INBOX.c.event_id == event.id).order_by(INBOX.c.consumer)
         return list((await session.scalars(rows)).all())
+
+
+def event_of(fact: Event, **envelope: Any) -> CloudEvent[Any]:
+    """The fact in its envelope."""
+    return CloudEvent[Any](
+        id=envelope.pop("id", None) or uuid4(),
+        source=f"/services/{fact.producer()}",
+        type=fact.TYPE,
+        subject=fact.subject(),
+        time=datetime.now(UTC),
+        sequence=envelope.pop("sequence", 1),
+        data=fact.model_dump(mode="json"),
+        **envelope,
+    )
 
 
 def booking(kind: type[F], guest: UUID, host: UUID, title: str = "Lakeside cabin", **more: Any) -> F:

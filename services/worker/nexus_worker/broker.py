@@ -39,10 +39,15 @@ def make_broker(url: str) -> Broker:
     )
 
 
-def reaction_message(document: str, reaction: str) -> Message[None]:
-    """The message that makes a worker run one reaction to one event."""
+def reaction_message(given: str | list[str], reaction: str) -> Message[None]:
+    """The message that makes a worker run one reaction to one event, or a delivery of many; each is a JSON document."""
     queue = MAIL if reaction.startswith("mail_") else DEFAULT
-    return Message(queue_name=queue, actor_name="react", args=(document, reaction), kwargs={}, options={})
+    return Message(queue_name=queue, actor_name="react", args=(given, reaction), kwargs={}, options={})
+
+
+def documents_of(given: str | list[str]) -> list[str]:
+    """The CloudEvents that a message made by `reaction_message` gives to its reaction."""
+    return [given] if isinstance(given, str) else given
 
 
 def waiting(queue: str) -> str:

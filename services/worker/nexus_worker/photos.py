@@ -1,8 +1,10 @@
 """Photos: from the picture that a host uploaded to the sizes in which it is shown. `reactions.py` lists it."""
 
 from io import BytesIO
+from typing import Any
 
 import anyio
+import httpx
 import structlog
 from anyio import to_thread
 from nexus_contracts.photos import ORIGINAL, PhotoSize, PhotoUploaded, key_of
@@ -18,13 +20,21 @@ _AT_ONCE = anyio.CapacityLimiter(2)
 """Each keeps a core busy; more at once would only take longer, and more memory."""
 
 
+class OriginalMissing(Exception):
+    """No fault of the picture's, nor for ever: somebody will put the store right."""
+
+
 async def make_photo_sizes(job: Job[PhotoUploaded]) -> None:
     """Store every size of the photo, then tell listings that they are there, or why they cannot be made.
 
     Done again, it writes the same files and says the same.
     """
     photo_id = job.fact.photo_id
-    original = await job.tools.objects.read(key_of(photo_id, ORIGINAL)) or b""
+    original = await job.tools.objects.read(key_of(photo_id, ORIGINAL))
+    if original is None:
+        if await _ask(job, "GET", "") is not None:
+            raise OriginalMissing("this store does not have it: is NEXUS_PHOTOS_URL the same here and in listings?")
+        return
     try:
         sizes = await to_thread.run_sync(make_sizes, original, limiter=_AT_ONCE)
     except OSError as exc:  # so Pillow calls what it cannot read
@@ -50,9 +60,14 @@ def _resized(image: Image.Image, size: PhotoSize) -> bytes:
 
 
 async def _tell(job: Job[PhotoUploaded], outcome: str, body: dict[str, str] | None = None) -> None:
-    path = f"/internal/photos/{job.fact.photo_id}/{outcome}"
-    answer = await job.tools.services["listings"].request("POST", path, json=body)
+    await _ask(job, "POST", f"/{outcome}", json=body)
+
+
+async def _ask(job: Job[PhotoUploaded], method: str, path: str, **body: Any) -> httpx.Response | None:
+    """What listings says of the photo; None when the photo is no more."""
+    address = f"/internal/photos/{job.fact.photo_id}{path}"
+    answer = await job.tools.services["listings"].request(method, address, **body)
     if answer.status_code == 404:  # its files go the way of all files without a photo
         log.info("the photo is no more", photo_id=str(job.fact.photo_id))
-        return
-    require_success(answer, "listings")
+        return None
+    return require_success(answer, "listings")

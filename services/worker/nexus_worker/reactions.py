@@ -1,9 +1,8 @@
 """What happens when: every event with the reactions to it, in one table. The reader enqueues one message for each.
 
-Each reaction runs by itself, once, in a transaction of its own, and is tried again by itself when it fails.
+Each reaction runs by itself, once, in a transaction of its own, and is tried again by itself when it fails. Only the
+deliveries to one service of what was read together share a message, until one of them fails.
 """
-
-from typing import Any
 
 from nexus_contracts.auth import (
     EmailVerificationRequested,
@@ -50,13 +49,13 @@ from nexus_contracts.listings import (
 )
 from nexus_contracts.photos import PhotoUploaded
 
-from nexus_worker.deliveries import deliver_to
+from nexus_worker.deliveries import Delivery, deliver_to
 from nexus_worker.job import Reaction
 from nexus_worker.mail import accounts, bookings, changes, listings
 from nexus_worker.photos import make_photo_sizes
 from nexus_worker.revocations import refuse_session
 
-REACTIONS: dict[type[Event], list[Reaction]] = {
+REACTIONS: dict[type[Event], list[Reaction | Delivery]] = {
     # accounts
     EmailVerificationRequested: [accounts.mail_email_verification],
     RegistrationRepeated: [accounts.mail_registration_repeated],
@@ -105,14 +104,9 @@ class UnknownReaction(LookupError):
     """The message was made by another version of this table: during a deployment, a newer process will take it."""
 
 
-def reaction_to(event: Event, name: str) -> Reaction:
+def reaction_to(event: Event, name: str) -> Reaction | Delivery:
     """The reaction of that name to that event."""
     for reaction in REACTIONS.get(type(event), []):
         if reaction.__name__ == name:
             return reaction
     raise UnknownReaction(f"{name} is not a reaction to {event.TYPE}")
-
-
-def reactions_to(event: Any) -> list[str]:
-    """The names of all reactions to that event."""
-    return [reaction.__name__ for reaction in REACTIONS.get(type(event), [])]

@@ -1,4 +1,4 @@
-"""The reader: takes entries off the three streams, enqueues a message for each reaction, and only then acknowledges.
+"""The reader: takes entries off the three streams, enqueues messages for the reactions, and only then acknowledges.
 
 `loop` runs one in every worker process; the group shares the entries out among them.
 """
@@ -9,12 +9,12 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import structlog
 from dramatiq import Message
 from dramatiq.broker import Broker
-from nexus_contracts.envelope import UnknownEventType, parse
+from nexus_contracts.envelope import UnknownEventType, class_of, parse
 from nexus_kit import streams
 from pydantic import ValidationError
 from redis.asyncio import Redis
@@ -22,16 +22,19 @@ from redis.exceptions import ResponseError
 
 from nexus_worker import metrics
 from nexus_worker.broker import DEAD_AFTER_SECONDS, DEFAULT, reaction_message, waiting
-from nexus_worker.reactions import reactions_to
+from nexus_worker.deliveries import Delivery
+from nexus_worker.job import Reaction
+from nexus_worker.reactions import REACTIONS
 
 log = structlog.get_logger(__name__)
 
 GROUP = "worker"
 STREAMS = [streams.stream_name(producer) for producer in streams.PRODUCERS]
-QUEUE_LIMIT = 500
+QUEUE_LIMIT = 100
 """Messages that wait; with more than these the reader pauses, so a lag shows in the streams, where it is measured.
 
-Mails do not count: revocations come in the same streams, and must not wait for a mail server.
+Each may deliver a batch, so at the very most 10,000 events wait here: seconds of work. Mails do not count: revocations
+come in the same streams, and must not wait for a mail server.
 """
 
 _BATCH = 100
@@ -111,18 +114,19 @@ class Reader:
 
     async def _take(self, stream: str, entries: list[Entry]) -> None:
         """Enqueue, then acknowledge. A crash in between enqueues twice, which the inbox makes harmless."""
-        messages: list[Message[None]] = []
+        found: list[tuple[str, Reaction | Delivery]] = []
         dead: list[dict[str, bytes | str]] = []
         for entry_id, fields in entries:
             try:
-                found = messages_for(fields)
+                wanted = _wanted(fields)
             except Unreadable as exc:
                 log.warning("dead event", stream=stream, entry=entry_id.decode(), reason=str(exc))
                 dead.append({"stream": stream, "reason": str(exc), **_original(fields)})
                 continue
-            metrics.EVENTS.labels("enqueued" if found else "ignored").inc()
-            messages += found
-        await asyncio.to_thread(self._enqueue, messages)
+            metrics.EVENTS.labels("enqueued" if wanted else "ignored").inc()
+            found += wanted
+        if found:
+            await asyncio.to_thread(self._enqueue, messages_for(found))
         async with self._redis.pipeline(transaction=True) as pipeline:
             for letter in dead:
                 pipeline.xadd(streams.DEAD, letter)  # type: ignore[arg-type]  # redis-py wants its own union of types
@@ -135,20 +139,35 @@ class Reader:
             self._broker.enqueue(message)
 
 
-def messages_for(fields: Mapping[bytes, bytes] | None) -> list[Message[None]]:
-    """One message for each reaction to the event in this entry; none for an event that is ignored."""
+def messages_for(found: Iterable[tuple[str, Reaction | Delivery]]) -> list[Message[None]]:
+    """One for each reaction to an event, and one for all deliveries to a service, in the order of the stream."""
+    messages = []
+    deliveries: dict[str, list[str]] = {}
+    for document, reaction in found:
+        if isinstance(reaction, Delivery):
+            deliveries.setdefault(reaction.__name__, []).append(document)
+        else:
+            messages.append(reaction_message(document, reaction.__name__))
+    return messages + [reaction_message(documents, name) for name, documents in deliveries.items()]
+
+
+def _wanted(fields: Mapping[bytes, bytes] | None) -> list[tuple[str, Reaction | Delivery]]:
+    """The event in this entry with each reaction to it. Of one that is ignored, nothing but the type is read."""
     if not fields:
         return []  # acknowledged and trimmed since: somebody else has taken it
     document = fields.get(streams.FIELD.encode())
     if document is None:
         raise Unreadable(f"no_field: the entry has no field called {streams.FIELD}")
     try:
-        event = parse(document)
+        reactions = REACTIONS.get(class_of(document))
+        if not reactions:
+            return []
+        parse(document)
     except UnknownEventType as exc:
         raise Unreadable(f"unknown_type: {exc}") from exc
     except ValidationError as exc:
         raise Unreadable(f"unparsable: {' '.join(str(exc).split())[:500]}") from exc
-    return [reaction_message(document.decode(), reaction) for reaction in reactions_to(event.data)]
+    return [(document.decode(), reaction) for reaction in reactions]
 
 
 def _original(fields: Mapping[bytes, bytes] | None) -> dict[str, bytes | str]:

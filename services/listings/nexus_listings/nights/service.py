@@ -1,12 +1,12 @@
 """Keeps `sold_out_nights` as bookings reports it. `main.py` lists it among the events that this service consumes."""
 
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterable
+from datetime import date, timedelta
+from uuid import UUID
 
 from nexus_contracts.bookings import NightsChanged
 from nexus_contracts.envelope import CloudEvent
-from sqlalchemy import delete, func
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_listings.nights.models import SoldOutNight
@@ -15,27 +15,30 @@ from nexus_listings.publicly import forget_pages
 KEPT = timedelta(days=3)
 """How long a night that is over is remembered: no stay of a search begins so long ago in any time zone."""
 
+_KEEP_THE_NEWER = text("""
+    INSERT INTO sold_out_nights AS known (listing_id, night, sequence, sold_out)
+    SELECT * FROM unnest(
+        cast(:listing_ids AS uuid[]), cast(:nights AS date[]), cast(:sequences AS int[]), cast(:sold_out AS bool[])
+    )
+    ON CONFLICT (listing_id, night) DO UPDATE SET sequence = excluded.sequence, sold_out = excluded.sold_out
+     WHERE known.sequence < excluded.sequence
+""")
 
-async def apply_nights_changed(session: AsyncSession, event: CloudEvent[Any]) -> None:
+
+async def apply_nights_changed(session: AsyncSession, events: Iterable[CloudEvent[NightsChanged]]) -> None:
     """Write down what is newer than what we know of each night; events may arrive in any order."""
-    changed: NightsChanged = event.data
-    nights = dict.fromkeys(changed.freed, False) | dict.fromkeys(changed.sold_out, True)
-    if not nights:
+    newest: dict[tuple[UUID, date], tuple[int, bool]] = {}
+    for event in events:
+        changed = event.data
+        for night, sold_out in (dict.fromkeys(changed.freed, False) | dict.fromkeys(changed.sold_out, True)).items():
+            known = newest.get((changed.listing_id, night))
+            if known is None or known[0] < event.sequence:
+                newest[changed.listing_id, night] = event.sequence, sold_out
+    if not newest:
         return
-    statement = insert(SoldOutNight).values(
-        [
-            {"listing_id": changed.listing_id, "night": night, "sold_out": sold_out, "sequence": event.sequence}
-            for night, sold_out in sorted(nights.items())  # one order for all writers, so that none deadlock
-        ]
-    )
-    newer = statement.excluded
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[SoldOutNight.listing_id, SoldOutNight.night],
-            set_={"sold_out": newer.sold_out, "sequence": newer.sequence},
-            where=SoldOutNight.sequence < newer.sequence,
-        )
-    )
+    rows = sorted((*night, *word) for night, word in newest.items())  # one order for all writers, so that none deadlock
+    columns = dict(zip(("listing_ids", "nights", "sequences", "sold_out"), zip(*rows, strict=True), strict=True))
+    await session.execute(_KEEP_THE_NEWER, columns)
     forget_pages(session)
 
 
