@@ -10,8 +10,8 @@ that it read *before* it looked at the database: if a write comes between, the a
 - A write does so before its commit too, and leaves a mark until it is over: while there is a mark, readers compute for
   themselves. A process killed between its commit and the end of `changing` leaves no old answer, only its mark, and
   readers pass the cache by until that expires.
-- A miss is computed once: by the first reader of the process that gets the lease. The other readers wait for its
-  answer, other processes not longer than `LEASE_SECONDS`; then they compute for themselves.
+- A miss is computed once: by a reader of the process that gets the lease, which the look-up itself takes. The other
+  readers wait for its answer, other processes not longer than `LEASE_SECONDS`; then they compute for themselves.
 - Redis away: answers are computed, and nothing waits (`disposable.py`). A change that Redis was not told of is a debt:
   this process does not use the cache before it has paid. Another may serve the old answer until then, or its TTL.
 - Redis restarted: it may have lost its last second, and a generation with it. A server that has just started knows no
@@ -45,6 +45,7 @@ LEASE_SECONDS = 1.0
 MARK_SECONDS = 5.0
 """How long a dead process can keep readers from using the cache after a change that it was committing."""
 
+_LEASE_MS = int(LEASE_SECONDS * 1000)
 _POLL_SECONDS = 0.01
 _TRIES = 50
 _JITTER = 0.1
@@ -72,6 +73,7 @@ class Cache:
         self._keys = Keys(name)
         self._look_up = LOOK_UP.replace("NAME", name)
         self._look_up_sha = hashlib.sha1(self._look_up.encode(), usedforsecurity=False).hexdigest()
+        self._lease = secrets.token_hex(8)  # one for all that this process computes: it computes no place twice at once
         self._flights: dict[str, _Flight] = {}
         self._debts = 0
         self._unsaved = {each: Counter[str]() for each in namespaces}
@@ -79,14 +81,15 @@ class Cache:
     async def get_or_compute(self, namespace: str, key: str, ttl: float, compute: Compute) -> Served:
         """The stored answer, or `compute()`, then stored for about `ttl` seconds. Redis never makes this raise."""
         place = self._keys.place(namespace, key)
-        generation, answer, milliseconds = await self._find(place)
-        if answer is not None:
-            self._count(namespace, hits=1)
-            return Served(answer, f"hit; ttl={milliseconds // 1000}")
-        if generation is None:
+        found = await self._find(place)
+        if found is None:
             self._count(namespace, bypasses=1)
             return Served(await compute(), "fwd=bypass")
+        if found.answer is not None:
+            self._count(namespace, hits=1)
+            return Served(found.answer, f"hit; ttl={found.milliseconds // 1000}")
         self._count(namespace, misses=1)
+        generation = found.generation.decode()
         place += generation
         if (flight := self._flights.get(place)) is not None:
             flight.readers += 1
@@ -95,7 +98,7 @@ class Cache:
             return Served(answer, "fwd=uri-miss; collapsed")
         self._flights[place] = flight = _Flight(namespace, place, generation)
         try:
-            return await self._fly(flight, ttl, compute)
+            return await self._fly(flight, ttl, compute, has_lease=bool(found.is_leased))
         finally:
             flight.answer.cancel()  # does nothing to a result; without one, those who wait compute for themselves
             del self._flights[place]
@@ -119,26 +122,24 @@ class Cache:
         """
         return {namespace: await self._numbers(namespace) for namespace in self._unsaved}
 
-    async def _find(self, place: str) -> tuple[str | None, bytes | None, int]:
-        """The generation, None when the cache is not to be used; the answer, or None; its milliseconds left."""
+    async def _find(self, place: str) -> "_Found | None":
+        """What Redis knows of this place; None when the cache is not to be used."""
         if self._debts:
             await self._settle("")
             if self._debts:
-                return None, None, 0
+                return None
+        keys = self._keys.generation, self._keys.marks, place, self._keys.lease(place)
         try:
             for _ in range(_TRIES):
                 try:
-                    found = await self._redis.evalsha(
-                        self._look_up_sha, 3, self._keys.generation, self._keys.marks, place
-                    )
+                    found = await self._redis.evalsha(self._look_up_sha, len(keys), *keys, self._lease, _LEASE_MS)
                 except NoScriptError:
                     await self._begin()
                 else:
-                    generation, answer, milliseconds = found
-                    return generation and generation.decode(), answer, milliseconds
+                    return None if found[0] is None else _Found(*found)
         except (RedisError, OSError):
             pass
-        return None, None, 0
+        return None
 
     async def _begin(self) -> None:
         """A first generation for a Redis that has just started or been emptied: one process makes it, others wait."""
@@ -150,28 +151,27 @@ class Cache:
         await self._redis.script_load(self._look_up)
         await self._redis.delete(self._keys.beginning)
 
-    async def _fly(self, flight: "_Flight", ttl: float, compute: Compute) -> Served:
+    async def _fly(self, flight: "_Flight", ttl: float, compute: Compute, *, has_lease: bool) -> Served:
         """Compute for all readers in all processes, unless another process is about to."""
-        lease = secrets.token_hex(8)
-        if (answer := await self._agree(flight, lease)) is not None:
+        if not has_lease and (answer := await self._agree(flight)) is not None:
             flight.answer.set_result(answer)
             return Served(answer, "fwd=uri-miss; collapsed")
         stored = False
         try:
             answer = await compute()
             flight.answer.set_result(answer)
-            stored = len(answer) <= MAX_BYTES and await self._store(flight, lease, answer, ttl)
+            stored = len(answer) <= MAX_BYTES and await self._store(flight, answer, ttl)
         finally:
             if not stored:
-                await self._quietly(self._redis.eval(RELEASE, 1, self._keys.lease(flight.place), lease))
+                await self._quietly(self._redis.eval(RELEASE, 1, self._keys.lease(flight.place), self._lease))
         return Served(answer, "fwd=uri-miss; stored" if stored else "fwd=uri-miss")
 
-    async def _agree(self, flight: "_Flight", lease: str) -> bytes | None:
+    async def _agree(self, flight: "_Flight") -> bytes | None:
         """What another process has computed; None when it is for us: we have the lease, or have waited long enough."""
         deadline = time.monotonic() + LEASE_SECONDS
         keys = flight.place, self._keys.lease(flight.place)
         while time.monotonic() < deadline:
-            told = await self._quietly(self._redis.eval(TAKE, 2, *keys, lease, int(LEASE_SECONDS * 1000)))
+            told = await self._quietly(self._redis.eval(TAKE, 2, *keys, self._lease, _LEASE_MS))
             if told is None:  # without Redis, nobody can be waited for
                 break
             answer: bytes | None
@@ -181,7 +181,7 @@ class Cache:
             await asyncio.sleep(_POLL_SECONDS)
         return None
 
-    async def _store(self, flight: "_Flight", lease: str, answer: bytes, ttl: float) -> bool:
+    async def _store(self, flight: "_Flight", answer: bytes, ttl: float) -> bool:
         """Store the answer, unless a write has overtaken it; give back the lease; save what was counted."""
         namespace = flight.namespace
         unsaved, self._unsaved[namespace] = self._unsaved[namespace], Counter()
@@ -190,7 +190,7 @@ class Cache:
             *(self._keys.counts(namespace), self._keys.ledger(namespace)),
         ]
         spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - so that not all expire at once
-        arguments: list[bytes | str | int] = [answer, int(ttl * 1000 * spread), lease, flight.generation]
+        arguments: list[bytes | str | int] = [answer, int(ttl * 1000 * spread), self._lease, flight.generation]
         counted = [each for pair in unsaved.items() for each in pair]
         told = await self._quietly(self._redis.eval(STORE, len(keys), *keys, *arguments, *counted))
         if told is None:
@@ -238,6 +238,17 @@ class Cache:
         now, _ = await self._quietly(self._redis.time(), otherwise=(0, 0))
         counts = {name: int(saved.get(name.encode(), 0)) + self._unsaved[namespace][name] for name in _COUNTED}
         return {**counts, "bytes_stored": sum(int(size) for second, size in ledger.items() if int(second) >= now)}
+
+
+class _Found(NamedTuple):
+    """What `LOOK_UP` answers."""
+
+    generation: bytes
+    answer: bytes | None
+    milliseconds: int
+    """That are left of the answer."""
+    is_leased: int
+    """To us, to compute it."""
 
 
 class _Flight:

@@ -5,16 +5,20 @@ The braces in the keys keep what a script touches on one node of a Redis Cluster
 
 import hashlib
 
-# The name makes the script, and so its hash, the cache's own. It writes nothing, so it works on a full server too.
+# The stored answer or, if there is none, whether the caller takes the lease to compute it. KEYS generation, marks,
+# place and lease (these two but for the generation); ARGV the lease's token, its milliseconds.
+# The name makes the script, and so its hash, the cache's own. A lease is small: it may be taken on a full server too.
 # A cache without a generation (emptied, or new) answers like a server that does not know the script.
-LOOK_UP = """#!lua flags=no-writes
+LOOK_UP = """#!lua flags=allow-oom
 -- NAME
-if redis.call('EXISTS', KEYS[2]) == 1 then return {false, false, 0} end
+if redis.call('EXISTS', KEYS[2]) == 1 then return {false, false, 0, 0} end
 local generation = redis.call('GET', KEYS[1])
 if not generation then return redis.error_reply('-NOSCRIPT no generation') end
 local place = KEYS[3] .. generation
 local answer = redis.call('GET', place)
-return {generation, answer, answer and redis.call('PTTL', place) or 0}
+if answer then return {generation, answer, redis.call('PTTL', place), 0} end
+local is_taken = redis.call('SET', KEYS[4] .. generation, ARGV[1], 'NX', 'PX', ARGV[2])
+return {generation, false, 0, is_taken and 1 or 0}
 """
 
 # A change is about to be committed: KEYS generation, marks; ARGV the mark, its milliseconds.
@@ -32,12 +36,13 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', redis.call('TIME')[1] * 1000)
 """
 
-# The answer, if there is one by now; if not, whether the caller has the lease to compute it: KEYS place, lease;
-# ARGV the lease's token, its milliseconds.
+# The answer, if there is one by now; if not, whether the caller has the lease, be it by the look-up of another of its
+# readers: KEYS place, lease; ARGV the lease's token, its milliseconds.
 TAKE = """
 local answer = redis.call('GET', KEYS[1])
 if answer then return {answer, 0} end
-return {false, redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0}
+local is_taken = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+return {false, (is_taken or redis.call('GET', KEYS[2]) == ARGV[1]) and 1 or 0}
 """
 
 # KEYS lease; ARGV its token.

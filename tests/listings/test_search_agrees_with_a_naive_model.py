@@ -1,5 +1,6 @@
 """Whatever the listings, filters, order and page size: search finds what a loop over a list finds, each item once."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -89,24 +90,20 @@ def _is_polygon(corners: list[tuple[float, float]]) -> bool:
 
 # Corners off the grid that listings stand on: whether a side belongs to the polygon is not what is compared here.
 corners = st.tuples(st.floats(-2.5, 2.5), st.floats(-2.5, 2.5)).map(lambda at: (at[0] + 0.0012345, at[1] + 0.0054321))
-wishes = st.fixed_dictionaries(
-    {},
-    optional={
-        "q": st.lists(st.sampled_from([*WORDS, "cafe", "ZURICH", "lakes", "Addis"]), min_size=1, max_size=2).map(
-            " ".join
-        ),
-        "category": st.sampled_from([*PARENTS, "nowhere"]).filter(lambda slug: slug != "nowhere"),
-        "city": st.sampled_from([*CITIES, "SAO PAULO", "Axum"]),
-        "price": st.tuples(st.integers(0, 4), st.integers(0, 6)).map(sorted),
-        "guests": st.integers(1, 4),
-        "amenities": st.lists(st.sampled_from(AMENITIES), min_size=1, max_size=2, unique=True),
-        "host_id": st.sampled_from(HOSTS),
-        "near": st.tuples(latitudes, longitudes),
-        "bbox": st.sampled_from([(-1.0, -1.0, 1.0, 1.0), (179.0, -5.0, -179.0, 5.0), (-180.0, 80.0, 180.0, 90.0)]),
-        "polygon": st.lists(corners, min_size=3, max_size=6, unique=True).filter(_is_polygon),
-        "nights": st.tuples(st.integers(1, 5), st.integers(1, 4)),
-    },
-).flatmap(
+filters: dict[str, st.SearchStrategy[Any]] = {
+    "q": st.lists(st.sampled_from([*WORDS, "cafe", "ZURICH", "lakes", "Addis"]), min_size=1, max_size=2).map(" ".join),
+    "category": st.sampled_from([*PARENTS, "nowhere"]).filter(lambda slug: slug != "nowhere"),
+    "city": st.sampled_from([*CITIES, "SAO PAULO", "Axum"]),
+    "price": st.tuples(st.integers(0, 4), st.integers(0, 6)).map(sorted),
+    "guests": st.integers(1, 4),
+    "amenities": st.lists(st.sampled_from(AMENITIES), min_size=1, max_size=2, unique=True),
+    "host_id": st.sampled_from(HOSTS),
+    "near": st.tuples(latitudes, longitudes),
+    "bbox": st.sampled_from([(-1.0, -1.0, 1.0, 1.0), (179.0, -5.0, -179.0, 5.0), (-180.0, 80.0, 180.0, 90.0)]),
+    "polygon": st.lists(corners, min_size=3, max_size=6, unique=True).filter(_is_polygon),
+    "nights": st.tuples(st.integers(1, 5), st.integers(1, 4)),
+}
+wishes = st.fixed_dictionaries({}, optional=filters).flatmap(
     lambda wanted: st.fixed_dictionaries(
         {},
         optional={
@@ -124,6 +121,14 @@ wishes = st.fixed_dictionaries(
         },
     ).map(lambda more: {**wanted, **more, **({"radius_km": 150.25} if "near" in wanted else {})})
 )
+alike = wishes.flatmap(
+    lambda wish: st.lists(
+        st.fixed_dictionaries({name: filters.get(name, st.just(value)) for name, value in wish.items()}),
+        min_size=2,
+        max_size=6,
+    )
+)
+"""Wishes that differ in nothing but their values."""
 carefully = settings(
     deadline=None,
     phases=[Phase.reuse, Phase.generate],  # to shrink a failure would take minutes, and it can be read as it is
@@ -199,6 +204,21 @@ async def test_search_finds_what_a_loop_would_find(
                     if wish.get("flexible_days"):
                         shown = [(stay["check_in"], stay["nightly"]["amount"]) for stay in card["stays"]]
                         assert shown == [_written(stay) for stay in sorted(fitting)]
+
+
+@pytest.mark.timeout(300)
+@settings(carefully, max_examples=25)
+@given(everything=listings, wanted=alike, limit=st.integers(1, 7))
+async def test_searches_at_once_that_differ_in_values_alone_find_each_its_own(
+    service: Service, everything: list[Place], wanted: list[dict[str, Any]], limit: int
+) -> None:
+    await exist(service, everything)
+
+    async with service.client() as client:
+        answers = await asyncio.gather(*(all_pages(client, parameters(wish), limit) for wish in wanted))
+
+    for wish, cards in zip(wanted, answers, strict=True):
+        assert [card["id"] for card in cards] == naive.found(everything, wish), wish
 
 
 def _written(stay: tuple[int, int]) -> tuple[str, int]:

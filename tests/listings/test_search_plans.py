@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 from nexus_kit.testing import Service
 from nexus_listings.amenities import Amenity
-from nexus_listings.meanings import MEANING, Meaning
+from nexus_listings.asked import Meaning, take_apart
+from nexus_listings.meanings import MEANING
 from nexus_listings.search import queries
 from nexus_listings.search.schemas import SearchQuery
-from sqlalchemy import Select
 
 from tests.listings import crowd
 from tests.listings.given import soon
@@ -92,13 +92,15 @@ async def explain(service: Service, query: SearchQuery) -> dict[str, Any]:
     """The plan that PostgreSQL makes for the page as the service asks for it."""
     async with service.database.unit_of_work() as session:
         row = (await session.execute(MEANING, {"category": query.category, "q": query.q})).one()
-        meaning = Meaning(row.subtree, row.corrections)
-        ceiling = await session.scalar(queries.reach(query, meaning, None)) if query.by_price_of_stay else None
-        statement: Select[Any] = queries.page(query, meaning, None, ceiling)
-        compiled = statement.compile(dialect=service.database.engine.dialect)
-        values = [compiled.params[name] for name in compiled.positiontup or []]
+        form, values = take_apart(query, Meaning(row.subtree, row.corrections))
+        if form.by_price_of_stay:
+            values["ceiling"] = await session.scalar(queries.reach(form), values)
+        compiled = queries.page(form).compile(dialect=service.database.engine.dialect)
+        given = compiled.params | values
         driver: Any = (await (await session.connection()).get_raw_connection()).driver_connection
-        (answer,) = await driver.fetch(f"EXPLAIN (FORMAT JSON) {compiled}", *values)
+        (answer,) = await driver.fetch(
+            f"EXPLAIN (FORMAT JSON) {compiled}", *(given[name] for name in compiled.positiontup or [])
+        )
     plan: dict[str, Any] = answer[0][0]["Plan"]
     return plan
 

@@ -3,25 +3,13 @@
 How typing errors are forgiven and matches ranked is told in docs/decisions/0011-search-in-postgresql.md.
 """
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, case, cast, func, literal, literal_column, not_, text
+from sqlalchemy import ColumnElement, and_, case, cast, func, literal_column, not_, text
 from sqlalchemy.dialects.postgresql import TSQUERY
 
+from nexus_listings.asked import Form, correction, value
 from nexus_listings.listings.models import TEXT, TITLE, Listing
-from nexus_listings.search.schemas import SearchQuery
-
-
-class Meaning(NamedTuple):
-    """What the small tables say that a query means. Known before the big table is asked, so that its plan fits."""
-
-    subtree: Sequence[str] = ()
-    """The slugs of `category` and of all below it."""
-    corrections: Mapping[str, Sequence[str]] = MappingProxyType({})
-    """For each word that no listing has: words that some have, and that differ little."""
-
 
 MEANING = text(
     """
@@ -53,31 +41,30 @@ MEANING = text(
 )
 
 
-def holds(words: Any, query: SearchQuery, meaning: Meaning) -> ColumnElement[bool]:
+def holds(words: Any, form: Form) -> ColumnElement[bool]:
     """Whether these words are what the query asks for."""
-    written, stemmed = _meant("simple", query, meaning), _meant("english", query, meaning)
+    written, stemmed = _meant("simple", form), _meant("english", form)
     # Twice the same would be thought to find twice as many.
     either: ColumnElement[Any] = case((written == stemmed, written), else_=written.op("||")(stemmed))
     found: ColumnElement[bool] = words.bool_op("@@")(either)
     return found
 
 
-def _meant(language: str, query: SearchQuery, meaning: Meaning) -> ColumnElement[Any]:
+def _meant(language: str, form: Form) -> ColumnElement[Any]:
     """Every word as it is written (`simple`) or by its stem (`english`). No input is a syntax error."""
     config: ColumnElement[Any] = literal_column(f"'{language}'::regconfig")
-    meant = func.websearch_to_tsquery(config, func.fold(query.q), type_=TSQUERY)
-    for word, others in sorted(meaning.corrections.items()):
-        instead = cast(literal(" | ".join(f"'{each}'" for each in others), Text), TSQUERY)
-        meant = func.ts_rewrite(meant, func.plainto_tsquery(config, word, type_=TSQUERY), instead, type_=TSQUERY)
+    meant = func.websearch_to_tsquery(config, func.fold(value("q")), type_=TSQUERY)
+    for word, instead in map(correction, range(form.corrections)):
+        typed = func.plainto_tsquery(config, word, type_=TSQUERY)
+        meant = func.ts_rewrite(meant, typed, cast(instead, TSQUERY), type_=TSQUERY)
     return meant
 
 
-def is_ranked(rank: int, query: SearchQuery, meaning: Meaning) -> ColumnElement[bool]:
+def is_ranked(rank: int, form: Form) -> ColumnElement[bool]:
     """3: the title has all words. 2: title and description have. 1: the city's help is needed."""
-    in_title, in_text = holds(TITLE, query, meaning), holds(TEXT, query, meaning)
-    anywhere = holds(Listing.words, query, meaning)
+    in_title, in_text, anywhere = (holds(words, form) for words in (TITLE, TEXT, Listing.words))
     # Where a word is unwanted, what a part of the listing says is not enough.
-    unwanted = [anywhere] if "-" in (query.q or "") else []
+    unwanted = [anywhere] if form.has_unwanted else []
     return {
         3: and_(in_title, *unwanted),
         2: and_(in_text, not_(in_title), *unwanted),

@@ -16,7 +16,7 @@ MOST_CORNERS = 100
 
 _CELL_BITS = 16
 """Per axis: a cell is 0.0055 degrees of longitude wide and 0.0027 degrees of latitude high."""
-_MOST_RANGES = 8
+RANGES = 8
 """More would fit a box better and take the planner longer."""
 
 T = TypeVar("T")
@@ -104,42 +104,28 @@ def kilometres(chord: float) -> float:
 
 
 def covering(area: Box) -> list[Span]:
-    """At most `_MOST_RANGES` ranges of cells (as `cell_of` in the database numbers them) that hold the whole box.
+    """`RANGES` ranges of cells (as `cell_of` in the database numbers them) that hold the whole box.
 
     The globe is quartered again and again; always the largest piece that sticks out of the box is quartered next.
     """
-    inside: list[Span] = []
-    pending: list[tuple[int, int, int]] = []  # (depth, x, y): the shallowest, so the largest, comes first
     windows = [_cells(part) for part in _unwrapped(area)]
-
-    def sort_out(depth: int, x: int, y: int) -> None:
-        size = 1 << (_CELL_BITS - depth)
-        low_x, low_y = x * size, y * size
-        touched = [
-            window
-            for window in windows
-            if window[0] < low_x + size and low_x <= window[2] and window[1] < low_y + size and low_y <= window[3]
-        ]
-        if not touched:
-            return
-        if any(
-            west <= low_x and low_x + size - 1 <= east and south <= low_y and low_y + size - 1 <= north
-            for west, south, east, north in touched
-        ):
-            inside.append(_span(depth, x, y))
-        else:
-            heappush(pending, (depth, x, y))
-
-    sort_out(0, 0, 0)
-    while pending and len(_joined(inside + [_span(*piece) for piece in pending])) <= _MOST_RANGES:
-        before = inside.copy(), pending.copy()
-        depth, x, y = heappop(pending)
-        for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            sort_out(depth + 1, 2 * x + right, 2 * y + down)
-        if len(_joined(inside + [_span(*piece) for piece in pending])) > _MOST_RANGES:
-            inside, pending = before
+    starts, ends = {0}, {1 << 2 * _CELL_BITS}  # of all pieces; one that starts where another ends is joined to it
+    ragged = [(0, 0, 0)]  # (depth, x, y) of the pieces that stick out: the shallowest, so the largest, comes first
+    while ragged:
+        depth, x, y = heappop(ragged)
+        whole = _span(depth, x, y)
+        below = [(depth + 1, 2 * x + right, 2 * y + down) for down in (0, 1) for right in (0, 1)]
+        quarters = {piece: _span(*piece) for piece in below if any(_touches(piece, window) for window in windows)}
+        finer_starts = starts - {whole.first} | {quarter.first for quarter in quarters.values()}
+        finer_ends = ends - {whole.last + 1} | {quarter.last + 1 for quarter in quarters.values()}
+        if len(finer_starts - finer_ends) > RANGES:
             break
-    return _joined(inside + [_span(*piece) for piece in pending])
+        starts, ends = finer_starts, finer_ends
+        for piece in quarters:
+            if not any(_fits(piece, window) for window in windows):
+                heappush(ragged, piece)
+    joined = zip(sorted(starts - ends), sorted(ends - starts), strict=True)
+    return _parted([Span(start, end - 1) for start, end in joined])
 
 
 def _numbers(text: str, count: int, shape: str) -> list[float]:
@@ -231,12 +217,30 @@ def _span(depth: int, x: int, y: int) -> Span:
     return Span(prefix << shift, ((prefix + 1) << shift) - 1)
 
 
-def _joined(spans: list[Span]) -> list[Span]:
-    """In order, neighbours made one."""
-    joined: list[Span] = []
-    for span in sorted(spans):
-        if joined and joined[-1].last + 1 == span.first:
-            joined[-1] = Span(joined[-1].first, span.last)
+def _touches(piece: tuple[int, int, int], window: tuple[int, int, int, int]) -> bool:
+    west, south, east, north = _sides(piece)
+    return window[0] <= east and west <= window[2] and window[1] <= north and south <= window[3]
+
+
+def _fits(piece: tuple[int, int, int], window: tuple[int, int, int, int]) -> bool:
+    west, south, east, north = _sides(piece)
+    return window[0] <= west and east <= window[2] and window[1] <= south and north <= window[3]
+
+
+def _sides(piece: tuple[int, int, int]) -> tuple[int, int, int, int]:
+    depth, x, y = piece
+    size = 1 << (_CELL_BITS - depth)
+    return x * size, y * size, (x + 1) * size - 1, (y + 1) * size - 1
+
+
+def _parted(spans: list[Span]) -> list[Span]:
+    """As many as there may be, so that every box is asked for in the same way. A single cell is there again."""
+    while len(spans) < RANGES:
+        widest = max(spans, key=lambda span: span.last - span.first)
+        middle = (widest.first + widest.last) // 2
+        if widest.first < widest.last:
+            spans.remove(widest)
+            spans += [Span(widest.first, middle), Span(middle + 1, widest.last)]
         else:
-            joined.append(span)
-    return joined
+            spans.append(widest)
+    return spans

@@ -1,22 +1,19 @@
-"""The statements of the public search over listings: one per answer. `service.py` runs them.
+"""The statements of the public search over listings: one per answer. `service.py` runs them with the values asked for.
 
 Each filter has an index in `listings/models.py`; `tests/listings/test_search_plans.py` asks PostgreSQL. What bounds the
 work of a page is told in docs/decisions/0011-search-in-postgresql.md.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
-from nexus_contracts.money import Money
 from sqlalchemy import (
-    ARRAY,
     CTE,
     BigInteger,
     ColumnElement,
-    Date,
     Double,
     Integer,
-    Row,
     Select,
     Text,
     and_,
@@ -25,7 +22,6 @@ from sqlalchemy import (
     cast,
     column,
     func,
-    literal,
     literal_column,
     or_,
     select,
@@ -34,25 +30,21 @@ from sqlalchemy import (
     type_coerce,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Bundle
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.types import UserDefinedType
 
-from nexus_listings import offers, shapes
+from nexus_listings import offers
+from nexus_listings.asked import Form, cells, key_after, value
 from nexus_listings.categories.models import Category
 from nexus_listings.listings.models import GLOBE, IS_PUBLISHED, RATED, Listing
-from nexus_listings.meanings import Meaning, holds, is_ranked
-from nexus_listings.search.schemas import (
-    MOST_COUNTED,
-    MOST_EXPLAINED,
-    MOST_UNAVAILABLE,
-    USUAL_RADIUS_KM,
-    SearchQuery,
-    Sort,
-)
+from nexus_listings.meanings import holds, is_ranked
+from nexus_listings.search.schemas import MOST_COUNTED, MOST_EXPLAINED, MOST_UNAVAILABLE, Sort
 
 BARS = 20
 """At most so many, in the histogram of prices."""
+
+_kept = lru_cache(maxsize=200)
+"""For a statement that depends on the form alone: built, and made into SQL, once."""
 
 
 class Polygon(UserDefinedType[str]):
@@ -65,16 +57,9 @@ class Polygon(UserDefinedType[str]):
         return "polygon"
 
 
-class _Price(Bundle[Money]):
-    """Two columns, read as one `Money`."""
-
-    def create_row_processor(
-        self, _: Select[Any], procs: Sequence[Callable[[Row[Any]], Any]], labels: Sequence[str]
-    ) -> Callable[[Row[Any]], Any]:
-        amount, currency = procs
-        return lambda row: Money(amount=amount(row), currency=currency(row))
-
-
+_PRICE: ColumnElement[Any] = func.json_build_object(
+    *(literal_column("'amount'"), Listing.price_amount, literal_column("'currency'"), Listing.currency), type_=JSON
+)
 _CARD = (
     Listing.id,
     Listing.host_id,
@@ -84,7 +69,7 @@ _CARD = (
     Listing.country,
     Listing.latitude,
     Listing.longitude,
-    _Price("price", Listing.price_amount, Listing.currency),
+    _PRICE.label("price"),
     Listing.capacity,
     Listing.instant_book,
     Listing.rating,
@@ -99,45 +84,45 @@ def cards() -> Select[*tuple[Any, ...]]:
     return select(*_CARD).where(IS_PUBLISHED)
 
 
-def page(
-    query: SearchQuery, meaning: Meaning, after: Sequence[Any] | None, ceiling: int | None = None
-) -> Select[*tuple[Any, ...]]:
-    """The cards after the one whose keys are `after`, and one more than fit the page if there are more.
+@_kept
+def page(form: Form) -> Select[*tuple[Any, ...]]:
+    """The cards of a page, and one more if there are more.
 
-    By the price of a stay, `ceiling` is the answer to the statement `reach`. First only ids and keys, of as many
-    listings as are shown; what a card needs besides is read for these alone.
+    By the price of a stay, the value `ceiling` is the answer to the statement `reach`. First only ids and keys, of as
+    many listings as are shown; what a card needs besides is read for these alone.
     """
-    found = _found(query, meaning, after, ceiling).cte("found")
+    found = _found(form).cte("found")
     keys = [each for each in found.c if each.name.startswith("key_")]
     columns: list[ColumnElement[Any]] = []
-    if query.near is not None:
-        columns.append(_chord(query.near).label("chord"))
-    if query.check_ins:
+    if "near" in form.given:
+        columns.append(_chord().label("chord"))
+    if form.has_dates:
         columns += [found.c.check_in, found.c.total, found.c.nightly]
-    if query.flexible_days:
-        columns.append(offers.all_stays(query).label("stays"))
+    if "flexible_days" in form.given:
+        columns.append(offers.all_stays(form).label("stays"))
     return (
         select(*_CARD, *keys, *columns)
         .join(found, found.c.id == Listing.id)
-        .order_by(*(key.desc() if query.falls else key.asc() for key in keys))
+        .order_by(*(key.desc() if form.falls else key.asc() for key in keys))
     )
 
 
-def reach(query: SearchQuery, meaning: Meaning, after: Sequence[Any] | None) -> Select[int]:
+@_kept
+def reach(form: Form) -> Select[int]:
     """What no stay on the page by price can cost more than (by falling price: less than); null if there is none.
 
     What a stay costs is known only when it is computed, but not below `lowest_price` nor above `highest_price`. When as
     many as fit a page cost at most this, none comes before them that costs more for certain.
     """
-    sure = Listing.lowest_price.expression if query.falls else Listing.highest_price.expression
-    statement = _after(_matching(query, meaning, [sure.label("sure")]), query, _keys(query), after)
-    enough = statement.order_by(sure.desc() if query.falls else sure).limit(query.limit + 1).subquery()
-    return select(func.min(enough.c.sure) if query.falls else func.max(enough.c.sure))
+    sure = Listing.lowest_price.expression if form.falls else Listing.highest_price.expression
+    statement = _after(_matching(form, [sure.label("sure")]), form, _keys(form))
+    enough = statement.order_by(sure.desc() if form.falls else sure).limit(value("limit")).subquery()
+    return select(func.min(enough.c.sure) if form.falls else func.max(enough.c.sure))
 
 
-def news(query: SearchQuery, meaning: Meaning, *conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+def news(form: Form, *conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """The cards of what meets the conditions, too, the newest first; with each, how many there are in all."""
-    found = _matching(query, meaning, [Listing.id]).where(*conditions).cte("found")
+    found = _matching(form, [Listing.id]).where(*conditions).cte("found")
     return (
         select(*_CARD, func.count().over().label("matches"))
         .join(found, found.c.id == Listing.id)
@@ -145,14 +130,16 @@ def news(query: SearchQuery, meaning: Meaning, *conditions: ColumnElement[bool])
     )
 
 
-def total(query: SearchQuery, meaning: Meaning) -> Select[int]:
+@_kept
+def total(form: Form) -> Select[int]:
     """How many pass all filters; one more than `MOST_COUNTED` means that there are more."""
-    return select(func.count()).select_from(_matching(query, meaning, [Listing.id]).limit(MOST_COUNTED + 1).subquery())
+    return select(func.count()).select_from(_matching(form, [Listing.id]).limit(MOST_COUNTED + 1).subquery())
 
 
-def category_counts(query: SearchQuery, meaning: Meaning) -> Select[str, int, int]:
+@_kept
+def category_counts(form: Form) -> Select[str, int, int]:
     """Each category with the number of listings in it and below; and of how many listings in all."""
-    some = _some(query, meaning, Listing.category, category=None)
+    some = _some(form.without("category"), Listing.category)
     above = select(Category.slug, Category.slug.label("above")).cte("above", recursive=True)
     above = above.union_all(
         select(above.c.slug, Category.parent)
@@ -167,9 +154,10 @@ def category_counts(query: SearchQuery, meaning: Meaning) -> Select[str, int, in
     )
 
 
-def amenity_counts(query: SearchQuery, meaning: Meaning) -> Select[str, int, int]:
+@_kept
+def amenity_counts(form: Form) -> Select[str, int, int]:
     """Each amenity with the number of listings that have it; and of how many in all."""
-    some = _some(query, meaning, Listing.amenities)
+    some = _some(form, Listing.amenities)
     each = func.unnest(some.c.amenities).table_valued(column("amenity", Text)).render_derived(name="each")
     return (
         select(each.c.amenity, func.count(), _size(some))
@@ -180,9 +168,10 @@ def amenity_counts(query: SearchQuery, meaning: Meaning) -> Select[str, int, int
     )
 
 
-def price_bars(query: SearchQuery, meaning: Meaning) -> Select[int, int, int, int]:
+@_kept
+def price_bars(form: Form) -> Select[int, int, int, int]:
     """From, to, how many; and of how many in all. The last bar reaches to the highest price."""
-    some = _some(query, meaning, offers.price(query).label("price"), min_price=None, max_price=None)
+    some = _some(form.without("min_price", "max_price"), offers.price(form).label("price"))
     price: ColumnElement[int] = some.c.price
     lowest: ColumnElement[int] = func.min(price)
     dear = type_coerce(func.percentile_disc(0.98).within_group(price), BigInteger)
@@ -200,22 +189,19 @@ def price_bars(query: SearchQuery, meaning: Meaning) -> Select[int, int, int, in
     )
 
 
-def unavailable(query: SearchQuery, meaning: Meaning) -> Select[*tuple[Any, ...]]:
+@_kept
+def unavailable(form: Form) -> Select[*tuple[Any, ...]]:
     """The cards of what passes every filter but the dates, with the reason; of the newest alone, so that it ends."""
-    dateless = query.model_copy(update={"check_in": None, "check_out": None, "min_price": None, "max_price": None})
-    newest = (
-        _matching(dateless, meaning, [Listing.id])
-        .where(*offers.could_be_in_price_range(query))
-        .order_by(*_falling(_NEWEST))
-    )
+    dateless = form.without("check_in", "min_price", "max_price")
+    newest = _matching(dateless, [Listing.id]).where(*offers.could_be_in_price_range(form)).order_by(*_falling(_NEWEST))
     candidates = newest.limit(MOST_EXPLAINED).cte("candidates")
-    asked = offers.offer(literal(query.check_in, Date), query)
+    asked = offers.offer(value("check_in"))
     return (
         select(*_CARD, asked.c.refusal.label("reason"))
         .join(candidates, candidates.c.id == Listing.id)
         .join(asked, true())
-        .where(asked.c.refusal.is_not(None), *offers.in_price_range(asked.c.nightly, query))
-        .where(~select(literal_column("1")).select_from(offers.stay(query)).exists())
+        .where(asked.c.refusal.is_not(None), *offers.in_price_range(asked.c.nightly, form))
+        .where(~select(literal_column("1")).select_from(offers.stay(form)).exists())
         .order_by(*_falling(_NEWEST))
         .limit(MOST_UNAVAILABLE)
     )
@@ -226,69 +212,64 @@ def unavailable(query: SearchQuery, meaning: Meaning) -> Select[*tuple[Any, ...]
 _NEWEST: tuple[ColumnElement[Any], ...] = (Listing.published_at.expression, Listing.id.expression)
 
 
-def _found(
-    query: SearchQuery, meaning: Meaning, after: Sequence[Any] | None, ceiling: int | None
-) -> Select[*tuple[Any, ...]]:
+def _found(form: Form) -> Select[*tuple[Any, ...]]:
     """Ids with their keys (and their stay), in order. By relevance one rank after the other, none begun in vain."""
-    keys = _keys(query)
-    if query.sort is not Sort.RELEVANCE:
-        statement = _after(_keyed(query, meaning, keys), query, keys, after)
-        if ceiling is not None:
+    keys = _keys(form)
+    if form.sort is not Sort.RELEVANCE:
+        statement = _after(_keyed(form, keys), form, keys)
+        if form.by_price_of_stay:
+            ceiling = value("ceiling")
             statement = statement.where(
-                Listing.highest_price >= ceiling if query.falls else Listing.lowest_price <= ceiling
+                Listing.highest_price >= ceiling if form.falls else Listing.lowest_price <= ceiling
             )
-        return _in_order(statement, query, keys)
+        return _in_order(statement, form, keys)
     ranks = []
     for rank in (3, 2, 1):
-        if after is None or rank <= after[0]:
-            ranked = _keyed(query, meaning, (literal_column(str(rank), Integer), *keys)).where(
-                is_ranked(rank, query, meaning)
-            )
-            place = after[1:] if after is not None and rank == after[0] else None
-            ranks.append(_in_order(_after(ranked, query, keys, place), query, keys))
-    return select(union_all(*ranks).subquery()).limit(query.limit + 1)
+        if form.after is None or rank <= form.after:
+            ranked = _keyed(form, (literal_column(str(rank), Integer), *keys)).where(is_ranked(rank, form))
+            if rank == form.after:
+                ranked = _after(ranked, form, keys, first=1)
+            ranks.append(_in_order(ranked, form, keys))
+    return select(union_all(*ranks).subquery()).limit(value("limit"))
 
 
-def _keys(query: SearchQuery) -> tuple[ColumnElement[Any], ...]:
+def _keys(form: Form) -> tuple[ColumnElement[Any], ...]:
     """What a page is sorted by, the last of it the id."""
-    match query.sort:
+    match form.sort:
         case Sort.PRICE | Sort.PRICE_FALLING:
-            return offers.price(query), Listing.id.expression
+            return offers.price(form), Listing.id.expression
         case Sort.DISTANCE:
-            return _chord(query.near or ""), Listing.id.expression
+            return _chord(), Listing.id.expression
         case Sort.RATING:
             return RATED, Listing.reviews.expression, Listing.id.expression
         case _:
             return _NEWEST
 
 
-def _keyed(query: SearchQuery, meaning: Meaning, keys: tuple[ColumnElement[Any], ...]) -> Select[*tuple[Any, ...]]:
+def _keyed(form: Form, keys: tuple[ColumnElement[Any], ...]) -> Select[*tuple[Any, ...]]:
     columns = [Listing.id.expression, *(key.label(f"key_{place}") for place, key in enumerate(keys))]
-    if query.check_ins:
+    if form.has_dates:
         columns += [each.label(each.name.removeprefix("stay.")) for each in offers.STAY]
-    return _matching(query, meaning, columns)
+    return _matching(form, columns)
 
 
 def _after(
-    statement: Select[*tuple[Any, ...]],
-    query: SearchQuery,
-    keys: tuple[ColumnElement[Any], ...],
-    after: Sequence[Any] | None,
+    statement: Select[*tuple[Any, ...]], form: Form, keys: tuple[ColumnElement[Any], ...], first: int = 0
 ) -> Select[*tuple[Any, ...]]:
-    """What comes after these keys."""
-    if after is None:
+    """What comes after the last listing shown. Its keys are `keys`, behind the `first` that are others."""
+    if form.after is None:
         return statement
-    place = tuple_(*(literal(value, key.type) for key, value in zip(keys, after, strict=True)))
-    statement = statement.where(tuple_(*keys) < place if query.falls else tuple_(*keys) > place)
-    if query.by_price_of_stay:  # no index knows the key itself
-        return statement.where(Listing.lowest_price <= after[0] if query.falls else Listing.highest_price >= after[0])
+    shown = [key_after(place, key.type) for place, key in enumerate(keys, first)]
+    statement = statement.where(tuple_(*keys) < tuple_(*shown) if form.falls else tuple_(*keys) > tuple_(*shown))
+    if form.by_price_of_stay:  # no index knows the key itself
+        return statement.where(Listing.lowest_price <= shown[0] if form.falls else Listing.highest_price >= shown[0])
     return statement
 
 
 def _in_order(
-    statement: Select[*tuple[Any, ...]], query: SearchQuery, keys: tuple[ColumnElement[Any], ...]
+    statement: Select[*tuple[Any, ...]], form: Form, keys: tuple[ColumnElement[Any], ...]
 ) -> Select[*tuple[Any, ...]]:
-    return statement.order_by(*(_falling(keys) if query.falls else keys)).limit(query.limit + 1)
+    return statement.order_by(*(_falling(keys) if form.falls else keys)).limit(value("limit"))
 
 
 def _falling(keys: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
@@ -298,60 +279,58 @@ def _falling(keys: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
 # --------------------------------------------------------------------------------------------------------- the filters
 
 
-def _matching(query: SearchQuery, meaning: Meaning, columns: Sequence[Any]) -> Select[*tuple[Any, ...]]:
+def _matching(form: Form, columns: Sequence[Any]) -> Select[*tuple[Any, ...]]:
     """What passes every filter."""
-    statement = select(*columns).select_from(Listing).where(IS_PUBLISHED, *_filters(query, meaning))
-    if query.check_ins:
-        return statement.join(offers.stay(query), true()).where(*offers.could_be_in_price_range(query))
-    return statement.where(*offers.in_price_range(Listing.price_amount, query))
+    statement = select(*columns).select_from(Listing).where(IS_PUBLISHED, *_filters(form))
+    if form.has_dates:
+        return statement.join(offers.stay(form), true()).where(*offers.could_be_in_price_range(form))
+    return statement.where(*offers.in_price_range(Listing.price_amount, form))
 
 
-def _some(query: SearchQuery, meaning: Meaning, column: Any, **other: Any) -> CTE:
-    """So many as are counted at all of what passes the filters, some of them changed."""
-    return _matching(query.model_copy(update=other), meaning, [column]).limit(MOST_COUNTED + 1).cte("some")
+def _some(form: Form, column: Any) -> CTE:
+    """So many as are counted at all of what passes the filters."""
+    return _matching(form, [column]).limit(MOST_COUNTED + 1).cte("some")
 
 
 def _size(some: CTE) -> ColumnElement[int]:
     return select(func.count()).select_from(some).scalar_subquery()
 
 
-def _filters(query: SearchQuery, meaning: Meaning) -> Iterator[ColumnElement[bool]]:
-    if query.q is not None and query.sort is not Sort.RELEVANCE:
-        yield holds(Listing.words, query, meaning)
-    if query.category is not None:
-        yield Listing.category == any_(literal(list(meaning.subtree), ARRAY(Text)))
-    if query.city is not None:
-        yield func.fold(Listing.city) == func.fold(query.city)
-    if query.country is not None:
-        yield Listing.country == query.country
-    if query.guests is not None:
-        yield Listing.capacity >= query.guests
-    if query.amenities:
-        yield Listing.amenities.contains(list(query.amenities))
-    if query.host_id is not None:
-        yield Listing.host_id == query.host_id
-    yield from _where(query)
+def _filters(form: Form) -> Iterator[ColumnElement[bool]]:
+    if "q" in form.given and form.sort is not Sort.RELEVANCE:
+        yield holds(Listing.words, form)
+    if "category" in form.given:
+        yield Listing.category == any_(value("category"))
+    if "city" in form.given:
+        yield func.fold(Listing.city) == func.fold(value("city"))
+    if "country" in form.given:
+        yield Listing.country == value("country")
+    if "guests" in form.given:
+        yield Listing.capacity >= value("guests")
+    if "amenities" in form.given:
+        yield Listing.amenities.contains(value("amenities"))
+    if "host_id" in form.given:
+        yield Listing.host_id == value("host_id")
+    yield from _where(form)
 
 
-def _where(query: SearchQuery) -> Iterator[ColumnElement[bool]]:
+def _where(form: Form) -> Iterator[ColumnElement[bool]]:
     """Each place twice: by the cells that cover it, which have an index, and exactly."""
-    if query.near is not None:
-        radius = USUAL_RADIUS_KM if query.radius_km is None else query.radius_km
-        yield _covered(shapes.around(shapes.point(query.near), radius))
-        yield _exactly(_chord(query.near) <= shapes.chord(radius))
-    if query.bbox is not None:
-        box = shapes.box(query.bbox)
-        west, east = Listing.longitude >= box.west, Listing.longitude <= box.east
-        yield _covered(box)
+    if "near" in form.given:
+        yield _covered("near")
+        yield _exactly(_chord() <= value("chord"))
+    if "bbox" in form.given:
+        west, south, east, north = map(value, ("west", "south", "east", "north"))
+        sides = Listing.longitude >= west, Listing.longitude <= east
+        yield _covered("bbox")
         yield _exactly(
-            Listing.latitude.between(box.south, box.north), (and_ if box.west < box.east else or_)(west, east)
+            Listing.latitude.between(south, north),
+            or_(and_(*sides), and_(west > east, or_(*sides))),  # with west over east it crosses the 180th meridian
         )
-    if query.polygon is not None:
-        corners = shapes.polygon(query.polygon)
-        written = ",".join(f"({each.longitude!r},{each.latitude!r})" for each in corners)
+    if "polygon" in form.given:
         here = func.point(Listing.longitude, Listing.latitude)
-        yield _covered(shapes.bounds(corners))
-        yield _exactly(cast(literal(f"({written})", Text), Polygon).bool_op("@>")(here))
+        yield _covered("polygon")
+        yield _exactly(cast(value("corners"), Polygon).bool_op("@>")(here))
 
 
 def _exactly(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -359,13 +338,11 @@ def _exactly(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return cast(and_(*conditions), Integer) != 0
 
 
-def _covered(box: shapes.Box) -> ColumnElement[bool]:
-    return or_(*(Listing.cell.between(span.first, span.last) for span in shapes.covering(box)))
+def _covered(place: str) -> ColumnElement[bool]:
+    ends = cells(place)
+    return or_(*(Listing.cell.between(first, last) for first, last in zip(ends[::2], ends[1::2], strict=True)))
 
 
-def _chord(near: str) -> ColumnElement[float]:
-    """The straight line to this point through a globe of radius 1: an index knows it; it grows with the distance."""
-    here = shapes.point(near)
-    return GLOBE.op("<->", return_type=Double())(
-        func.on_globe(literal(here.latitude, Double), literal(here.longitude, Double))
-    )
+def _chord() -> ColumnElement[float]:
+    """The straight line to `near` through a globe of radius 1: an index knows it; it grows with the distance."""
+    return GLOBE.op("<->", return_type=Double())(func.on_globe(value("latitude"), value("longitude")))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from nexus_kit.auth import OptionalUser
-from nexus_kit.db import SessionDep
+from nexus_kit.db import ReadingDep
 from nexus_kit.errors import ValidationFailed, responses
 from nexus_kit.pages import CursorMismatch, CursorsDep, InvalidCursor
 
@@ -22,10 +22,10 @@ router = APIRouter(prefix="/listings", tags=["listings"], route_class=public("se
     response_model_exclude_unset=True,
 )
 async def search(
-    query: Annotated[SearchQuery, Query()], _: OptionalUser, session: SessionDep, cursors: CursorsDep
+    query: Annotated[SearchQuery, Query()], _: OptionalUser, reader: ReadingDep, cursors: CursorsDep
 ) -> SearchPage:
     """What passes all filters, a page at a time. Everybody sees the same; a change is seen by every search after it.
 
     With dates, each card has the `stay` and its price. What was not asked for is not in the answer.
     """
-    return await service.search(session, query, cursors)
+    return await service.search(reader, query, cursors)

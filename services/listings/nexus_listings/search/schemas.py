@@ -218,16 +218,6 @@ class SearchQuery(PageQuery):
         return value or (Sort.NEWEST if info.data.get("q") is None else Sort.RELEVANCE)
 
     @property
-    def falls(self) -> bool:
-        """Whether the order goes from high to low (new to old, near words to far ones)."""
-        return self.sort not in {Sort.PRICE, Sort.DISTANCE}
-
-    @property
-    def by_price_of_stay(self) -> bool:
-        """Whether the order is by a price that is known only when it is computed."""
-        return self.check_in is not None and self.sort in {Sort.PRICE, Sort.PRICE_FALLING}
-
-    @property
     def check_ins(self) -> list[date]:
         """The first nights that would do, the one asked for in front, then the nearest. Empty without dates."""
         if self.check_in is None:

@@ -10,15 +10,17 @@ from uuid import UUID
 
 import orjson
 from nexus_contracts.money import Money
+from nexus_kit.errors import FieldError, ValidationFailed
 from nexus_kit.pages import Cursors, InvalidCursor, binding
 from sqlalchemy import ColumnElement, Row, RowMapping, cast, delete, func, not_, or_, select
 from sqlalchemy.dialects.postgresql import TSQUERY
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import aliased
 
 from nexus_listings import shapes
+from nexus_listings.asked import Asked, Meaning, take_apart
 from nexus_listings.listings.models import IS_PUBLISHED, Listing
-from nexus_listings.meanings import MEANING, Meaning
+from nexus_listings.meanings import MEANING
 from nexus_listings.search import queries
 from nexus_listings.search.models import Lexeme
 from nexus_listings.search.schemas import (
@@ -51,12 +53,17 @@ _READ: dict[Sort, tuple[Callable[[Any], Any], ...]] = {
 """What the keys of each order are, in a cursor."""
 
 
-async def search(session: AsyncSession, query: SearchQuery, cursors: Cursors) -> SearchPage:
+async def search(reader: AsyncConnection, query: SearchQuery, cursors: Cursors) -> SearchPage:
     """One page, and on request more about all pages."""
     bound = binding(query, apart_from=_BESIDES)
     after, corrections = _place(query, cursors, bound)
-    meaning = await _meaning(session, query, corrections)
-    rows = await _page(session, query, meaning, after)
+    meaning = await _meaning(reader, query, corrections)
+    if query.category is not None and not meaning.subtree:
+        raise ValidationFailed(
+            errors=[FieldError(pointer="category", code="unknown_category", message="No such category.")]
+        )
+    asked = take_apart(query, meaning, after)
+    rows = await _page(reader, asked)
     shown = rows[: query.limit]
     cursor = None
     if len(rows) > len(shown):
@@ -65,12 +72,12 @@ async def search(session: AsyncSession, query: SearchQuery, cursors: Cursors) ->
     answer = SearchPage(items=[_card(query, row) for row in shown], next_cursor=cursor)
     # Assigned, not passed as None: what nobody asked for is left out of the answer.
     if query.include and Include.FACETS in query.include:
-        answer.facets = await _facets(session, query, meaning)
+        answer.facets = await _facets(reader, asked)
     if query.include and Include.TOTAL in query.include:
-        counted = (await session.execute(queries.total(query, meaning))).scalar_one()
+        counted = (await reader.execute(queries.total(asked.form), asked.values)).scalar_one()
         answer.total = Total(count=min(counted, MOST_COUNTED), exact=counted <= MOST_COUNTED)
     if query.explain_unavailable and query.cursor is None:
-        refused = (await session.execute(queries.unavailable(query, meaning))).all()
+        refused = (await reader.execute(queries.unavailable(asked.form), asked.values)).all()
         answer.unavailable = [UnavailableCard.model_validate(row) for row in refused]
     return answer
 
@@ -80,8 +87,8 @@ async def news(
 ) -> Sequence[Row[*tuple[Any, ...]]]:
     """The newest cards that pass the filters and meet the conditions, too; in each row also how many do: `matches`."""
     meaning = await _meaning(session, query, None)
-    newest = query.model_copy(update={"sort": Sort.NEWEST})
-    return (await session.execute(queries.news(newest, meaning, *conditions).limit(limit))).all()
+    form, values = take_apart(query.model_copy(update={"sort": Sort.NEWEST}), meaning)
+    return (await session.execute(queries.news(form, *conditions).limit(limit), values)).all()
 
 
 async def prune_words(session: AsyncSession) -> None:
@@ -93,15 +100,14 @@ async def prune_words(session: AsyncSession) -> None:
     await session.execute(delete(Lexeme).where(or_(twice, not_(used))))
 
 
-async def _page(
-    session: AsyncSession, query: SearchQuery, meaning: Meaning, after: list[Any] | None
-) -> Sequence[RowMapping]:
-    reach = None
-    if query.by_price_of_stay:
-        reach = await session.scalar(queries.reach(query, meaning, after))
-        if reach is None:
+async def _page(reader: AsyncConnection, asked: Asked) -> Sequence[RowMapping]:
+    form, values = asked
+    if form.by_price_of_stay:
+        ceiling = await reader.scalar(queries.reach(form), values)
+        if ceiling is None:
             return []
-    return (await session.execute(queries.page(query, meaning, after, reach))).mappings().all()
+        values = values | {"ceiling": ceiling}
+    return (await reader.execute(queries.page(form), values)).mappings().all()
 
 
 def _place(query: SearchQuery, cursors: Cursors, bound: bytes) -> tuple[list[Any] | None, dict[str, list[str]] | None]:
@@ -117,11 +123,13 @@ def _place(query: SearchQuery, cursors: Cursors, bound: bytes) -> tuple[list[Any
         raise InvalidCursor from exc
 
 
-async def _meaning(session: AsyncSession, query: SearchQuery, corrections: dict[str, list[str]] | None) -> Meaning:
+async def _meaning(
+    reader: AsyncConnection | AsyncSession, query: SearchQuery, corrections: dict[str, list[str]] | None
+) -> Meaning:
     unknown = query.q if corrections is None else None
     if unknown is None and query.category is None:
         return Meaning(corrections=corrections or {})
-    row = (await session.execute(MEANING, {"category": query.category, "q": unknown})).one()
+    row = (await reader.execute(MEANING, {"category": query.category, "q": unknown})).one()
     return Meaning(row.subtree, row.corrections if corrections is None else corrections)
 
 
@@ -145,10 +153,11 @@ def _stay(query: SearchQuery, check_in: date, total: int, nightly: int) -> StayO
     )
 
 
-async def _facets(session: AsyncSession, query: SearchQuery, meaning: Meaning) -> Facets:
-    categories = (await session.execute(queries.category_counts(query, meaning))).all()
-    amenities = (await session.execute(queries.amenity_counts(query, meaning))).all()
-    prices = (await session.execute(queries.price_bars(query, meaning))).all()
+async def _facets(reader: AsyncConnection, asked: Asked) -> Facets:
+    form, values = asked
+    categories = (await reader.execute(queries.category_counts(form), values)).all()
+    amenities = (await reader.execute(queries.amenity_counts(form), values)).all()
+    prices = (await reader.execute(queries.price_bars(form), values)).all()
     return Facets(
         categories=[Count(value=value, count=count) for value, count, _ in categories],
         amenities=[Count(value=value, count=count) for value, count, _ in amenities],
