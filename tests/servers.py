@@ -32,12 +32,12 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[str]:
+def running_postgres(**settings: str) -> Iterator[str]:
     """A new cluster; yields the superuser's URL, `postgresql://…/postgres`."""
     with tempfile.TemporaryDirectory(prefix="nexus-tests-pg-") as folder:
         data, port = Path(folder) / "data", free_port()
         postgres.initialise(data, PASSWORD)
-        with _process(postgres.command(data, port, FAST_NOT_DURABLE), Path(folder), server_identity()):
+        with _process(postgres.command(data, port, FAST_NOT_DURABLE | settings), Path(folder), server_identity()):
             yield f"postgresql://{postgres.SUPERUSER}:{PASSWORD}@127.0.0.1:{port}/postgres"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import booking, importing, pages, running, search_at_scale
+from tests.bench import booking, booking_at_scale, importing, pages, running, search_at_scale
 from tests.bench.measure import Bench, Result, Section
 from tests.suite import running_suite
 
@@ -24,6 +24,7 @@ SECTIONS: dict[str, Section] = {
     "Searching at scale": search_at_scale.measured,
     "Importing": importing.measured,
     "Booking": booking.measured,
+    "Booking at scale": booking_at_scale.measured,
 }
 """A section yields its results; its docstring says in the document how it measured."""
 
@@ -60,7 +61,16 @@ def table(name: str, results: list[Result]) -> Table:
 
 def document(results: Mapping[str, list[Result]]) -> str:
     """For the repository."""
-    return "\n".join([PREFACE, *(section(name, found) for name, found in results.items())])
+    return "\n".join([PREFACE, verdict(results), *(section(name, found) for name, found in results.items())])
+
+
+def verdict(results: Mapping[str, list[Result]]) -> str:
+    """What a hurried reader must know: how many targets are reached, and which are not."""
+    everything = [result for found in results.values() for result in found]
+    missed = [
+        f"- NO: {result.name}, {result.ratio:g} instead of {result.target}" for result in everything if not result.holds
+    ]
+    return "\n".join([f"{len(everything) - len(missed)} of {len(everything)} targets are reached.", *missed, ""])
 
 
 def section(name: str, results: list[Result]) -> str:

@@ -8,7 +8,7 @@ import itertools
 import json
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -18,9 +18,9 @@ from uuid import uuid4
 import httptools
 import uvloop
 
-WARM_UP_SECONDS = 1.0
+PATIENCE_SECONDS = 60
 ARRIVAL = date.today() + timedelta(days=10)  # noqa: DTZ011 - a date well ahead in any zone
-STAYS_OF_EACH = 100
+STAYS_OF_EACH = 200
 """Stays of two nights, one after the other: no two bookings want the same night."""
 
 
@@ -29,7 +29,8 @@ class Target:
     """Where bookings are made, by whom, and what can still be booked there."""
 
     base: str
-    ca: str
+    ca: str | None
+    """None: plain HTTP."""
     headers: dict[str, str]
     listings: list[str]
     stays: Iterator[dict[str, Any]] = field(init=False)
@@ -47,51 +48,69 @@ class Target:
         )
 
 
-def bookings_per_second(target: Target, clients: int, seconds: float) -> float:
-    """How many are made, end to end: a quote, and a booking of it."""
-    return uvloop.run(_rate(target, clients, seconds))
+@dataclass(frozen=True)
+class Round:
+    """How many bookings a second: as their guests saw it, and until everybody who must know of them did."""
+
+    answered: float
+    told: float
 
 
-def milliseconds(target: Target, times: int) -> tuple[list[float], list[float]]:
-    """How long each quote, and each booking, of one client took."""
-    return uvloop.run(_times(target, times))
+def book_for(target: Target, clients: int, seconds: float, all_told: Callable[[], Awaitable[bool]]) -> Round:
+    """Have so many clients book end to end, a quote and a booking of it. Ends when nothing of it is left to be done."""
+    return uvloop.run(_book_for(target, clients, seconds, all_told))
 
 
-async def _rate(target: Target, clients: int, seconds: float) -> float:
-    made = 0
-    counting = False
+@dataclass(frozen=True)
+class Latencies:
+    """Milliseconds of each quote, and of each booking."""
 
-    async def book_on() -> None:
-        nonlocal made
-        client = await _Client.connect(target)
-        while True:
-            await client.book()
-            made += counting
-
-    tasks = [asyncio.create_task(book_on()) for _ in range(clients)]
-    await asyncio.sleep(WARM_UP_SECONDS)
-    counting, began = True, time.perf_counter()
-    done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    rate = made / (time.perf_counter() - began)
-    for task in tasks:
-        task.cancel()
-    for failed in done:
-        failed.result()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return rate
+    quotes: list[float] = field(default_factory=list)
+    bookings: list[float] = field(default_factory=list)
 
 
-async def _times(target: Target, times: int) -> tuple[list[float], list[float]]:
-    client = await _Client.connect(target)
-    quotes, bookings = [], []
+async def milliseconds(targets: Sequence[Target], times: int) -> list[Latencies]:
+    """How long one client waits: so many times here, there, and so on, in turn."""
+    clients = [await _Client.connect(target) for target in targets]
+    found = [Latencies() for _ in targets]
     for _ in range(times):
-        began = time.perf_counter()
-        quote = await client.quote()
-        quoted = time.perf_counter()
-        await client.book(quote)
-        quotes.append((quoted - began) * 1000)
-        bookings.append((time.perf_counter() - quoted) * 1000)
-    return quotes, bookings
+        for client, latencies in zip(clients, found, strict=True):
+            began = time.perf_counter()
+            quote = await client.quote()
+            quoted = time.perf_counter()
+            await client.book(quote["id"])
+            latencies.quotes.append((quoted - began) * 1000)
+            latencies.bookings.append((time.perf_counter() - quoted) * 1000)
+    return found
+
+
+async def one(target: Target) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The answers to a quote and to its booking."""
+    client = await _Client.connect(target)
+    quote = await client.quote()
+    return quote, await client.book(quote["id"])
+
+
+async def _book_for(target: Target, clients: int, seconds: float, all_told: Callable[[], Awaitable[bool]]) -> Round:
+    made = 0
+    connected = [await _Client.connect(target) for _ in range(clients)]
+    began = time.perf_counter()
+
+    async def book_on(client: _Client) -> None:
+        nonlocal made
+        while time.perf_counter() < began + seconds:
+            await client.book((await client.quote())["id"])
+            made += 1
+
+    async with asyncio.TaskGroup() as tasks:
+        for client in connected:
+            tasks.create_task(book_on(client))
+    answered = made / (time.perf_counter() - began)
+    while not await all_told():
+        if time.perf_counter() > began + seconds + PATIENCE_SECONDS:
+            raise RuntimeError(f"not everybody was told of what was booked at {target.base}")
+        await asyncio.sleep(0.05)
+    return Round(answered, made / (time.perf_counter() - began))
 
 
 class _Client:
@@ -104,15 +123,14 @@ class _Client:
     @classmethod
     async def connect(cls, target: Target) -> "_Client":
         parts = urlsplit(target.base)
-        tls = ssl.create_default_context(cafile=target.ca)
+        tls = ssl.create_default_context(cafile=target.ca) if target.ca else None
         return cls(target, *await asyncio.open_connection(parts.hostname, parts.port, ssl=tls))
 
-    async def quote(self) -> str:
-        found: str = (await self._post("/api/v1/quotes", next(self._target.stays)))["id"]
-        return found
+    async def quote(self) -> dict[str, Any]:
+        return await self._post("/api/v1/quotes", next(self._target.stays))
 
-    async def book(self, quote: str | None = None) -> None:
-        await self._post("/api/v1/bookings", {"quote_id": quote or await self.quote()})
+    async def book(self, quote_id: str) -> dict[str, Any]:
+        return await self._post("/api/v1/bookings", {"quote_id": quote_id})
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         content = json.dumps(body).encode()

@@ -5,7 +5,7 @@ machine whose speed drifts.
 """
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +51,11 @@ def at_most(name: str, ours: float, limit: float, target: float = 1) -> Result:
 
 def in_turn(name: str, ours: Callable[[], float], theirs: Callable[[], float], target: float) -> Result:
     """Measure both alternately; medians of each, and of the ratio of each round."""
-    pairs = [(ours(), theirs()) for _ in range(ROUNDS)]
+    return compared(name, [(ours(), theirs()) for _ in range(ROUNDS)], target)
+
+
+def compared(name: str, pairs: Sequence[tuple[float, float]], target: float) -> Result:
+    """Ours and theirs of each round; higher is better."""
     ratio = statistics.median(mine / other for mine, other in pairs)
     mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
     return at_least(name, mine, other, target, ratio)

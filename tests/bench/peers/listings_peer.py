@@ -1,49 +1,11 @@
 """The peer: the same page of listings by Django REST framework, on the same PostgreSQL and Valkey. Run by gunicorn.
 
-It is given every advantage that a team would give it: the per-view cache, a persistent connection, no sessions, no middleware, and
-JSON as its only renderer. Like ours it verifies the caller's access token each time, but asks nobody whether its session lives.
-`PEER_DATABASE`, `PEER_CACHE`: URLs; `PEER_KEYS`: the key set of auth.
+`peer_settings.py` and `peer_tokens.py` say what it is given; its cache is Django's own, per view. A card has the fields
+that ours has.
 """
 
-import json
-import os
-from urllib.parse import urlsplit
-
 import django
-from django.conf import settings
-from jose import JOSEError, jwk, jwt
 
-_database = urlsplit(os.environ["PEER_DATABASE"])
-
-settings.configure(
-    DEBUG=False,
-    SECRET_KEY="only-in-benchmarks",
-    ALLOWED_HOSTS=["*"],
-    ROOT_URLCONF=__name__,
-    MIDDLEWARE=[],
-    INSTALLED_APPS=["rest_framework"],
-    USE_TZ=True,
-    DATABASES={
-        "default": {
-            "ENGINE": "django.db.backends.postgresql",
-            "HOST": _database.hostname,
-            "PORT": _database.port,
-            "USER": _database.username,
-            "PASSWORD": _database.password,
-            "NAME": _database.path.lstrip("/"),
-            "CONN_MAX_AGE": None,
-        }
-    },
-    CACHES={
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": os.environ["PEER_CACHE"]}
-    },
-    REST_FRAMEWORK={
-        "DEFAULT_AUTHENTICATION_CLASSES": [],
-        "DEFAULT_PERMISSION_CLASSES": [],
-        "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-        "UNAUTHENTICATED_USER": None,
-    },
-)
 django.setup()
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402 - Django must be set up first
@@ -52,20 +14,8 @@ from django.http import HttpResponse  # noqa: E402
 from django.urls import path  # noqa: E402
 from django.utils.decorators import method_decorator  # noqa: E402
 from django.views.decorators.cache import cache_page  # noqa: E402
-from rest_framework import authentication, exceptions, generics, pagination, serializers  # noqa: E402
-
-
-KEYS = {each["kid"]: jwk.construct(each, "ES256") for each in json.loads(os.environ["PEER_KEYS"])["keys"]}
-
-
-class AccessToken(authentication.BaseAuthentication):
-    def authenticate(self, request):
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        try:
-            key = KEYS[jwt.get_unverified_header(token)["kid"]]
-            return jwt.decode(token, key, algorithms=["ES256"], audience="nexus")["sub"], token
-        except (JOSEError, KeyError) as exc:
-            raise exceptions.AuthenticationFailed from exc
+from peer_tokens import AccessToken, SignedIn  # noqa: E402
+from rest_framework import generics, pagination, serializers  # noqa: E402
 
 
 class Listing(models.Model):
@@ -82,6 +32,9 @@ class Listing(models.Model):
     price_amount = models.BigIntegerField()
     capacity = models.IntegerField()
     instant_book = models.BooleanField()
+    rating = models.FloatField(null=True)
+    reviews = models.IntegerField()
+    photos = models.JSONField()
     published_at = models.DateTimeField()
 
     class Meta:
@@ -92,16 +45,20 @@ class Listing(models.Model):
 
 class Card(serializers.ModelSerializer):
     price = serializers.SerializerMethodField()
+    cover = serializers.SerializerMethodField()
 
     class Meta:
         model = Listing
         fields = (
             *("id", "host_id", "title", "category", "city", "country", "latitude", "longitude", "price"),
-            *("capacity", "instant_book", "published_at"),
+            *("capacity", "instant_book", "rating", "reviews", "cover", "published_at"),
         )
 
     def get_price(self, listing):
         return {"amount": listing.price_amount, "currency": listing.currency}
+
+    def get_cover(self, listing):
+        return listing.photos[0] if listing.photos else None
 
 
 class Pages(pagination.CursorPagination):
@@ -111,6 +68,7 @@ class Pages(pagination.CursorPagination):
 
 class Listings(generics.ListAPIView):
     authentication_classes = (AccessToken,)
+    permission_classes = (SignedIn,)
     serializer_class = Card
     pagination_class = Pages
     queryset = Listing.objects.filter(status="published")
@@ -121,7 +79,7 @@ class Listings(generics.ListAPIView):
 
 
 # On the handler, not on `dispatch`: there it would answer before anybody has looked at the token.
-@method_decorator(cache_page(300), name="get")
+@method_decorator(cache_page(60), name="get")
 class CachedListings(Listings):
     pass
 
