@@ -3,7 +3,5 @@
 # first-generation.sh [the folder of `nginx -p`]
 set -e
 cd "${1:-/var/cache/nginx}"
-rm -rf generations
-mkdir generations
-generation=$(mktemp -d generations/XXXXXXXXXX)
-ln -s "${generation#generations/}" generations/current
+rm -rf generation generation.*
+ln -s "$(mktemp -d generation.XXXXXXXXXX)" generation

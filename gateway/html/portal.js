@@ -50,10 +50,13 @@ function fillIn(local) {
     'https://localhost:8443': location.origin + (local?.ca ? `\nexport CURL_CA_BUNDLE='${local.ca}'` : ''),
     'guest@nexus.example': local?.demo?.guest?.email ?? 'you@example.com',
     'host@nexus.example': local?.demo?.host?.email ?? 'you@example.com',
+    'admin@nexus.example': local?.demo?.admin?.email ?? 'you@example.com',
     HOST_PASSWORD: local?.demo?.host?.password ?? 'your password',
+    ADMIN_PASSWORD: local?.demo?.admin?.password ?? 'your password',
     PASSWORD: local?.demo?.guest?.password ?? 'your password',
     CHECK_IN: inDays(30),
     CHECK_OUT: inDays(32),
+    DAY_AFTER: inDays(33),
   };
   for (const pre of document.querySelectorAll('pre')) {
     pre.textContent = Object.entries(values).reduce((text, [name, value]) => text.replaceAll(name, () => value), pre.textContent);

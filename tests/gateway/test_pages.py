@@ -180,19 +180,18 @@ async def test_a_restarted_gateway_does_not_take_up_pages_of_its_former_life(
 async def test_old_generations_are_forgotten_but_never_the_current_one(
     gateway: Gateway, client: httpx.AsyncClient
 ) -> None:
-    folder = gateway.folder / "generations"
     for _ in range(5):
         await client.patch("/api/v1/listings/0199")
-    current = (folder / "current").readlink().name
-    for each in folder.iterdir():
+    current = (gateway.folder / "generation").readlink().name
+    for each in gateway.folder.glob("generation.*"):
         os.utime(each, (0, 0))
 
     async def others_are_gone() -> bool:
-        return {each.name for each in folder.iterdir()} <= {"current", current}
+        return [each.name for each in gateway.folder.glob("generation.*")] == [current]
 
     await eventually(others_are_gone)
 
-    assert (folder / current).is_dir()
+    assert (gateway.folder / current).is_dir()
 
 
 async def test_the_public_keys_are_kept_for_a_few_seconds(

@@ -122,3 +122,15 @@ async def test_the_access_log_is_json_and_holds_neither_tokens_nor_queries(
     assert (line["client"], line["agent"], line["upstream_status"]) == ("127.0.0.1", 'quo"te', "200")
     assert float(line["upstream_seconds"]) <= line["seconds"] + 0.01
     assert "a-secret" not in log
+
+
+async def test_the_access_log_is_utf_8_whatever_bytes_a_client_sends(gateway: Gateway) -> None:
+    raw = b"GET /api/v1/auth/\xc3\x28 HTTP/1.1\r\nHost: a\r\nX-Request-Id: full-of-raw-bytes\r\n"
+
+    await gateway.say(raw + b"User-Agent: b\xff\r\nTraceparent: \xfe\r\n\r\n")
+    await asyncio.sleep(1.2)  # it is written once a second
+
+    log = (gateway.folder / "access.log").read_bytes().decode()
+    line = next(line for line in map(json.loads, log.splitlines()) if line["request_id"] == "full-of-raw-bytes")
+    assert line["path"] == "/api/v1/auth/(and bytes that are no text)"
+    assert (line["agent"], line["traceparent"]) == ("(not ASCII)", "")

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 from nexus_contracts.auth import UserDeleted
 from nexus_contracts.bookings import NightsChanged
-from nexus_contracts.envelope import CloudEvent, Event
+from nexus_contracts.envelope import BATCH_MEDIA_TYPE, CloudEvent, Event
 from nexus_kit.testing import Service, from_service
 from nexus_listings.listings.models import Listing
 from sqlalchemy import insert, text
@@ -66,7 +66,19 @@ async def titles(client: httpx.AsyncClient, **filters: Any) -> list[str]:
 
 async def deliver(service: Service, event: Event, *, sequence: int = 1) -> httpx.Response:
     """Hand over a fact as the worker does."""
-    document = CloudEvent[Any](
+    async with service.client(**from_service("worker", "listings")) as worker:
+        return await worker.post("/internal/events", content=_document(event, sequence))
+
+
+async def deliver_together(service: Service, facts: Sequence[tuple[Event, int]]) -> httpx.Response:
+    """Hand over facts, each with its sequence, that the worker has read together."""
+    batch = f"[{','.join(_document(*fact) for fact in facts)}]"
+    async with service.client(**from_service("worker", "listings")) as worker:
+        return await worker.post("/internal/events", content=batch, headers={"Content-Type": BATCH_MEDIA_TYPE})
+
+
+def _document(event: Event, sequence: int) -> str:
+    return CloudEvent[Any](
         id=uuid4(),
         source=f"/services/{event.producer()}",
         type=event.TYPE,
@@ -74,9 +86,7 @@ async def deliver(service: Service, event: Event, *, sequence: int = 1) -> httpx
         time=datetime.now(UTC),
         sequence=sequence,
         data=event,
-    )
-    async with service.client(**from_service("worker", "listings")) as worker:
-        return await worker.post("/internal/events", content=document.model_dump_json())
+    ).model_dump_json()
 
 
 async def nights_change(

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from nexus_contracts.listings import ListingStatus
 from nexus_kit.testing import Service
+from nexus_listings import timers
 from nexus_listings.listings.models import ErasedHost, Listing
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,6 +48,21 @@ async def test_hearing_of_it_twice_changes_nothing(service: Service, host: httpx
     assert await service.published() == facts
     async with service.database.unit_of_work() as session:
         assert list(await session.scalars(select(ErasedHost.host_id))) == [host_id]
+
+
+async def test_a_large_host_is_swept_by_and_by(service: Service, host: httpx.AsyncClient, host_id: UUID) -> None:
+    rows = [COMPLETE | {"external_id": str(number)} for number in range(450)]
+    await host.post(f"{API}/listings/import", json={"rows": rows})
+
+    await user_is_deleted(service, host_id)
+    at_once = await _states(service)
+    while await _states(service) != {ListingStatus.ARCHIVED}:
+        await timers.archive_erased(service.app.state.runtime)
+
+    assert at_once == {ListingStatus.ARCHIVED, ListingStatus.PUBLISHED}
+    assert len({event.subject for event in await service.published()}) == 450
+    async with service.database.unit_of_work() as session:
+        assert await session.scalar(select(ErasedHost.emptied_at)) is not None
 
 
 async def test_a_publication_under_way_is_swept_too(service: Service, host: httpx.AsyncClient, host_id: UUID) -> None:

@@ -319,12 +319,18 @@ async def test_searches_see_an_import_as_soon_as_it_is_answered(
 
 @pytest.mark.parametrize(
     ("mistake", "said"),
-    [("category", "unknown_category"), ("nights", "nights_inverted"), ("removed", "listing_archived")],
+    [
+        ("category", "unknown_category"),
+        ("nights", "nights_inverted"),
+        ("nights of what is there", "nights_inverted"),
+        ("emptied", "missing"),
+        ("removed", "listing_archived"),
+    ],
 )
 async def test_a_mistake_of_the_whole_file_is_found_at_once(
     service: Service, host: httpx.AsyncClient, mistake: str, said: str
 ) -> None:
-    rows = [a_row(str(number)) for number in range(40)]
+    rows = [a_row(str(number), max_nights=30) for number in range(40)]
     if mistake != "nights":
         await imported(host, *rows)
     match mistake:
@@ -332,6 +338,10 @@ async def test_a_mistake_of_the_whole_file_is_found_at_once(
             rows = [row | {"category": "castle"} for row in (*rows, a_row("new"))]
         case "nights":
             rows = [row | {"min_nights": 9, "max_nights": 3} for row in rows]
+        case "nights of what is there":
+            rows = [{"external_id": row["external_id"], "title": "New", "min_nights": 364} for row in rows]
+        case "emptied":
+            rows = [row | {"title": "New", "price": None} for row in rows]
         case "removed":
             for listing in (await mine(host)).values():
                 await host.delete(f"{API}/listings/{listing['id']}")

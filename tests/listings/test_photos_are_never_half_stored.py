@@ -161,9 +161,8 @@ async def test_the_photos_of_a_removed_listing_go_too(
     listing = await a_listing(host)
     await upload(host, listing["id"])
     await host.delete(f"{API}/listings/{listing['id']}")
-    make_old(photos_folder)
 
-    await photos.sweep(service.database, store)
+    await photos.remove_archived(service.database, store)
 
     assert await rows(service) == []
     assert files(photos_folder) == []

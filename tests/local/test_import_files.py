@@ -68,12 +68,16 @@ def test_an_empty_cell_says_nothing_and_an_empty_row_is_none() -> None:
 
 
 def test_what_is_no_number_goes_on_as_it_is_so_that_the_service_names_the_field() -> None:
-    text = "external_id,title,capacity,latitude,price,instant_book,rates\none,House,four,north,4.50,perhaps,{\n"
+    text = (
+        "external_id,title,capacity,latitude,longitude,price,instant_book,rates\n"
+        "one,House,four,north,nan,4.50,perhaps,{\n"
+    )
 
     (content,) = contents("a.csv", text)
 
     assert content["capacity"] == "four"
     assert content["latitude"] == "north"
+    assert content["longitude"] == "nan"
     assert content["price"] == {"amount": "4.50", "currency": "ETB"}
     assert content["instant_book"] == "perhaps"
     assert content["rates"] == "{"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import orjson
 import stamina
 
 from nexus_local.listings_file import LONGEST_ROW, Row
@@ -136,8 +137,8 @@ def _cut(rows: Iterable[Row]) -> Iterator[_Chunk | Refused]:
             yield _refused(row, "unreadable", row.unreadable)
             continue
         try:
-            encoded = json.dumps(row.content, ensure_ascii=False, separators=(",", ":")).encode()
-        except UnicodeEncodeError:
+            encoded = orjson.dumps(row.content)
+        except orjson.JSONEncodeError:  # CSV carries on what is not UTF-8
             yield _refused(row, "unreadable", "is not UTF-8")
             continue
         if len(encoded) > BYTES:

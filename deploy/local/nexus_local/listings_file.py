@@ -5,13 +5,13 @@
 
 import csv
 import io
-import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nexus_listings.imports.schemas import ImportRow
+import orjson
 
 LONGEST_ROW = 900_000
 """Bytes: a row must fit into a request, and a file without line breaks must not fill the memory."""
@@ -60,6 +60,8 @@ def columns() -> dict[str, Callable[[str], Any]]:
     They follow from the fields of an `ImportRow`. `price`, `cleaning_fee` and other money is in minor units, of what
     `currency` names (at first ETB); a list of words is separated by `|`; what is nested is JSON.
     """
+    from nexus_listings.imports.schemas import ImportRow  # a second of a service's imports, which NDJSON can do without
+
     schema = ImportRow.model_json_schema()
     named: dict[str, Any] = schema["$defs"]
     fields = {name: _reader(shape, named) for name, shape in schema["properties"].items()}
@@ -87,15 +89,16 @@ def _whole(cell: str) -> Any:
 
 
 def _decimal(cell: str) -> Any:
+    """JSON knows neither `nan` nor `inf`: they stay words, and are refused as such."""
     try:
-        return float(cell)
+        return number if math.isfinite(number := float(cell)) else cell
     except ValueError:
         return cell
 
 
 def _json(cell: str) -> Any:
     try:
-        return json.loads(cell)
+        return orjson.loads(cell)
     except ValueError:
         return cell
 
@@ -182,11 +185,9 @@ def _skip_line(source: BinaryIO, part: bytes) -> None:
 
 def _from_line(number: int, line: bytes) -> Row:
     try:
-        content = json.loads(line)
-    except json.JSONDecodeError as exc:
+        content = orjson.loads(line)
+    except orjson.JSONDecodeError as exc:
         return Row(number, unreadable=f"is not JSON: {exc.msg} at character {exc.pos + 1}")
-    except (ValueError, RecursionError) as exc:
-        return Row(number, unreadable=f"is not JSON: {exc}")
     if not isinstance(content, dict):
         return Row(number, unreadable="is not a JSON object")
     host_id = content.pop(OWNER, None)

@@ -12,8 +12,8 @@ from nexus_listings.saved_searches import service as saved_searches
 
 
 async def erase(session: AsyncSession, event: CloudEvent[Any]) -> None:
-    """All of it in one transaction: their listings are archived, what they kept and looked for is forgotten."""
+    """What they kept and looked for is forgotten, their listings are archived; a large host's by a timer after that."""
     deleted: UserDeleted = event.data
-    await listings.archive_all_of(session, deleted.user_id)
+    await listings.erase_host(session, deleted.user_id)
     await favourites.forget_all_of(session, deleted.user_id)
     await saved_searches.forget_all_of(session, deleted.user_id)

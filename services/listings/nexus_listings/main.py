@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from nexus_contracts.auth import UserDeleted
 from nexus_contracts.bookings import NightsChanged
 from nexus_kit.app import create_app
+from nexus_kit.inbox import Together
 from nexus_kit.objects import Objects
 
 from nexus_listings import amenities, publicly, timers
@@ -50,8 +51,8 @@ def build() -> FastAPI:
             *(listings.internal, photos.internal, saved_searches.internal),
         ],
         constraints=CONSTRAINTS,
-        consumes={NightsChanged: apply_nights_changed, UserDeleted: erase},
-        background=[*timers.BACKGROUND, timers.sweeping(store)],
+        consumes={NightsChanged: Together(apply_nights_changed), UserDeleted: erase},
+        background=[*timers.BACKGROUND, *timers.sweeping(store)],
         public={
             "GET /api/v1/amenities",
             "GET /api/v1/categories",

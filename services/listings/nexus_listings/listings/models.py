@@ -207,21 +207,17 @@ class Listing(Base):
             raise IllegalTransition(f"A listing that is {self.status} cannot become {status}.")
         self.status = status
 
-    def missing(self) -> list[str]:
-        """The fields whose absence keeps it from being published."""
-        absent = [name for name in NEEDED_TO_PUBLISH if getattr(self, name) is None]
-        if self.cancellation_policy is CancellationPolicy.CUSTOM and not self.cancellation_tiers:
-            absent.append("cancellation_tiers")
-        return absent
-
 
 class ErasedHost(Base):
     """A host whose account was erased. Their token is believed for some time more; their listings stay archived."""
 
     __tablename__ = "erased_hosts"
+    __table_args__ = (Index("ix_erased_hosts_not_emptied", "host_id", postgresql_where=text("emptied_at IS NULL")),)
 
     host_id: Mapped[UUID] = mapped_column(primary_key=True)
     erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    emptied_at: Mapped[Timestamp | None]
+    """When the last of their listings was archived."""
 
 
 IS_PUBLISHED = Listing.status == literal_column("'published'")

@@ -7,6 +7,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from nexus_contracts.listings import (
+    CancellationPolicy,
     ListingDeleted,
     ListingFact,
     ListingPublished,
@@ -19,11 +20,11 @@ from nexus_kit.conditional import Preconditions
 from nexus_kit.db import advisory_key, lock
 from nexus_kit.errors import Conflict, FieldError, Gone, NotFound, Problem, Unprocessable
 from nexus_kit.outbox import emit
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from nexus_listings.listings.models import ErasedHost, Listing
+from nexus_listings.listings.models import NEEDED_TO_PUBLISH, ErasedHost, Listing
 from nexus_listings.listings.schemas import ListingChanges, ListingDraft
 from nexus_listings.publicly import forget_pages
 from nexus_listings.terms import CURRENCY
@@ -86,6 +87,9 @@ CONSTRAINTS: dict[str, type[Problem]] = {
     "ck_listings_tiers_of_custom": TiersWithoutCustomPolicy,
 }
 """What a client is told when the database refuses a row."""
+
+_AT_A_TIME = 200
+"""Listings of a host who has gone that one transaction archives: they may be a hundred thousand."""
 
 
 async def draft(session: AsyncSession, host_id: UUID, fields: ListingDraft) -> Listing:
@@ -154,13 +158,24 @@ async def archive(session: AsyncSession, listing_id: UUID, host_id: UUID) -> Non
         await _archive(session, listing)
 
 
-async def archive_all_of(session: AsyncSession, host_id: UUID) -> None:
-    """The host has gone, and with them their listings. A token of theirs may live some time more: `refuse_erased`."""
+async def erase_host(session: AsyncSession, host_id: UUID) -> None:
+    """The host has gone, and with them their listings: some now, those of a large host by and by (`archive_erased`).
+
+    A token of theirs may live some time more: `refuse_erased`.
+    """
     await lock(session, _host_lock(host_id))
     await session.execute(insert(ErasedHost).values(host_id=host_id).on_conflict_do_nothing())
-    theirs = select(Listing).where(Listing.host_id == host_id, Listing.status != ListingStatus.ARCHIVED)
-    for listing in await session.scalars(theirs.order_by(Listing.id).with_for_update()):
-        await _archive(session, listing)
+    await _archive_some(session, host_id)
+
+
+async def archive_erased(session: AsyncSession) -> bool:
+    """Archive some more listings of a host who has gone; says whether there was one who had any left."""
+    gone = select(ErasedHost.host_id).where(ErasedHost.emptied_at.is_(None))
+    # Any of them: one whose listings cannot be archived does not keep the others waiting.
+    host_id = await session.scalar(gone.order_by(func.random()).limit(1).with_for_update(skip_locked=True))
+    if host_id is not None:
+        await _archive_some(session, host_id)
+    return host_id is not None
 
 
 async def refuse_erased(session: AsyncSession, host_id: UUID) -> None:
@@ -214,9 +229,12 @@ def assign(listing: Listing, fields: ListingChanges) -> None:
         setattr(listing, name, getattr(fields, name))
 
 
-def require_complete(listing: Listing) -> None:
+def require_complete(fields: Listing | ListingDraft) -> None:
     """Refuse to show guests what lacks something, naming all of it."""
-    if missing := listing.missing():
+    missing = [name for name in NEEDED_TO_PUBLISH if getattr(fields, name) is None]
+    if fields.cancellation_policy is CancellationPolicy.CUSTOM and not fields.cancellation_tiers:
+        missing.append("cancellation_tiers")
+    if missing:
         errors = [FieldError(pointer=f"/{name}", code="missing", message="needed to publish") for name in missing]
         raise ListingIncomplete(f"Missing: {', '.join(missing)}.", errors=errors)
 
@@ -225,6 +243,15 @@ async def _archive(session: AsyncSession, listing: Listing) -> None:
     listing.move(ListingStatus.ARCHIVED)
     listing.photos = []
     await _announce(session, listing, ListingDeleted)
+
+
+async def _archive_some(session: AsyncSession, host_id: UUID) -> None:
+    theirs = select(Listing).where(Listing.host_id == host_id, Listing.status != ListingStatus.ARCHIVED)
+    some = (await session.scalars(theirs.order_by(Listing.id).limit(_AT_A_TIME).with_for_update())).all()
+    for listing in some:
+        await _archive(session, listing)
+    if len(some) < _AT_A_TIME:
+        await session.execute(update(ErasedHost).where(ErasedHost.host_id == host_id).values(emptied_at=func.now()))
 
 
 async def _announce(session: AsyncSession, listing: Listing, fact: type[ListingFact]) -> None:

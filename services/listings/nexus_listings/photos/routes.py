@@ -198,6 +198,12 @@ async def see(
     return response
 
 
+@internal.get("/{photo_id}", status_code=204, summary="Whether there is such a photo", responses=responses(NotFound))
+async def is_there(photo_id: PhotoId, _: ServiceCaller, session: SessionDep) -> None:
+    """The worker asks when it does not find the file: of a removed photo there is none."""
+    await service.listing_of(session, photo_id)
+
+
 @internal.post(
     "/{photo_id}/ready", status_code=204, summary="The sizes are made", responses=responses(NotFound, IllegalTransition)
 )

@@ -18,7 +18,7 @@ from nexus_kit.db import Database
 from nexus_kit.errors import Conflict, NotFound, Problem, Unavailable, Unprocessable
 from nexus_kit.objects import Objects
 from nexus_kit.outbox import emit
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_listings.listings import service as listings
@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 YOUNG = timedelta(hours=1)
 """An object without a row is left alone for so long: its upload may still be under way."""
+
+_AT_A_TIME = 100
 
 FILES = (ORIGINAL, *(size.file for size in PhotoSize))
 
@@ -148,11 +150,7 @@ async def remove_files(store: Objects, photo_id: UUID) -> None:
 
 async def finish(session: AsyncSession, photo_id: UUID, *, failure: str | None = None) -> None:
     """The worker has made the sizes of a photo, or could not. Told again, nothing changes."""
-    whose = select(Listing).join(Photo, Photo.listing_id == Listing.id).where(Photo.id == photo_id)
-    whose = whose.where(Listing.status != ListingStatus.ARCHIVED)
-    listing = await session.scalar(whose.with_for_update(of=Listing))
-    if listing is None:
-        raise NotFound
+    listing = await listing_of(session, photo_id)
     photos = await all_of(session, listing.id)
     photo = _among(photos, photo_id)
     status = PhotoStatus.READY if failure is None else PhotoStatus.FAILED
@@ -160,6 +158,16 @@ async def finish(session: AsyncSession, photo_id: UUID, *, failure: str | None =
         photo.move(status)
         photo.reason = failure
         await _show(session, listing, photos)
+
+
+async def listing_of(session: AsyncSession, photo_id: UUID) -> Listing:
+    """The listing that shows the photo, locked. Once it is archived, its photos are no more."""
+    whose = select(Listing).join(Photo, Photo.listing_id == Listing.id).where(Photo.id == photo_id)
+    whose = whose.where(Listing.status != ListingStatus.ARCHIVED)
+    listing = await session.scalar(whose.with_for_update(of=Listing))
+    if listing is None:
+        raise NotFound
+    return listing
 
 
 async def open_file(store: Objects, photo_id: UUID, size: PhotoSize) -> "GetResult":
@@ -170,11 +178,21 @@ async def open_file(store: Objects, photo_id: UUID, size: PhotoSize) -> "GetResu
     return found
 
 
+async def remove_archived(database: Database, store: Objects) -> None:
+    """Forget the photos of archived listings, and remove their files; some in each transaction."""
+    archived = select(Photo.id).join(Listing, Listing.id == Photo.listing_id)
+    some = archived.where(Listing.status == ListingStatus.ARCHIVED).limit(_AT_A_TIME)
+    while True:
+        async with database.unit_of_work() as session:
+            removed = (await session.scalars(delete(Photo).where(Photo.id.in_(some)).returning(Photo.id))).all()
+        for photo_id in removed:
+            await remove_files(store, photo_id)
+        if not removed:
+            return
+
+
 async def sweep(database: Database, store: Objects) -> None:
-    """Forget the photos of archived listings, then remove what lies in the store and belongs to no photo."""
-    async with database.unit_of_work() as session:
-        is_archived = exists().where(Listing.id == Photo.listing_id, Listing.status == ListingStatus.ARCHIVED)
-        await session.execute(delete(Photo).where(is_archived))
+    """Remove what lies in the store and belongs to no photo. It looks at the whole store: for what accidents leave."""
     async for page in store.pages():
         old = [each["path"] for each in page if each["last_modified"] < datetime.now(UTC) - YOUNG]
         orphans = await _without_row(database, old)

@@ -8,6 +8,7 @@ from hmac import compare_digest
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import structlog
 from nexus_contracts.listings import MatchedListing, SavedSearchMatched
 from nexus_kit.conditional import Preconditions
@@ -133,7 +134,7 @@ async def look(session: AsyncSession) -> bool:
     try:
         async with session.begin_nested():
             await _announce(session, search, query, until)
-    except DBAPIError:  # it must not keep the others waiting; the next look starts where this one did
+    except (DBAPIError, asyncpg.PostgresError):  # it must not keep the others waiting: the next look starts here, too
         log.exception("saved search failed", saved_search_id=str(search_id))
     return True
 
