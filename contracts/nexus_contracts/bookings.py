@@ -113,6 +113,8 @@ class PaymentFailed(PaymentFact, type="nexus.bookings.payment.failed.v1", subjec
 class PaymentRefunded(PaymentFact, type="nexus.bookings.payment.refunded.v1", subject="payment_id"):
     """The provider took the order to give `amount` back, or took it back without one."""
 
+    listing_title: str | None = Field(default=None, description="Of the booking. Null in what was told before 2026-11.")
+
 
 class PayoutFact(Event):
     """The shape that all facts of a payout share."""
@@ -127,4 +129,6 @@ class PayoutPaid(PayoutFact, type="nexus.bookings.payout.paid.v1", subject="payo
 
 
 class PayoutFailed(PayoutFact, type="nexus.bookings.payout.failed.v1", subject="payout_id"):
-    """What a host earned could not be sent; they are owed it as before."""
+    """What a host earned could not be sent, or came back from their bank; they are owed it as before."""
+
+    came_back: bool = Field(default=False, description="It had arrived: `payout.paid` was told before.")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
+from nexus_contracts.auth import UserDeleted
 from nexus_contracts.envelope import CloudEvent, Event
 from nexus_contracts.listings import CancellationPolicy, ListingFact, ListingPublished, ListingSnapshot, ListingStatus
 from nexus_contracts.money import Money
@@ -99,6 +100,22 @@ class House:
             time=datetime.now(UTC),
             sequence=fact.listing.version,
             data=fact,
+        )
+        answer = await self.client.post(
+            "/internal/events", content=event.model_dump_json(), headers=from_service("worker", "bookings")
+        )
+        assert answer.status_code == 204, answer.text
+
+    async def close_account(self, user: UUID) -> None:
+        """auth tells that the user is gone."""
+        event = CloudEvent[UserDeleted](
+            id=uuid4(),
+            source="/services/auth",
+            type=UserDeleted.TYPE,
+            subject=user,
+            time=datetime.now(UTC),
+            sequence=2,
+            data=UserDeleted(user_id=user),
         )
         answer = await self.client.post(
             "/internal/events", content=event.model_dump_json(), headers=from_service("worker", "bookings")

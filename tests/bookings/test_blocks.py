@@ -225,6 +225,8 @@ async def test_a_host_closes_nights_of_a_listing_that_is_not_offered_yet(house: 
         ({"reason": "holiday"}, "validation_failed"),
         (period(date(9999, 12, 30), 1), "booking_window"),
         (period(datetime.now(UTC).date() + timedelta(days=1096)), "booking_window"),
+        (period(date(2001, 1, 1), 5), "nights_over"),
+        (period(datetime.now(UTC).date() - timedelta(days=3), 2), "nights_over"),
     ],
 )
 async def test_blocks_that_make_no_sense_are_refused(house: House, wish: dict[str, Any], reason: str) -> None:
@@ -234,15 +236,27 @@ async def test_blocks_that_make_no_sense_are_refused(house: House, wish: dict[st
     assert await house.value("SELECT count(*) FROM nights") == 0
 
 
+async def test_a_period_that_makes_no_sense_is_blamed_on_its_end(house: House) -> None:
+    listing = await house.listing()
+    backwards: Json = {"to": (ARRIVAL - timedelta(days=1)).isoformat()}
+
+    closed = await close(house, listing, **backwards)
+    opened = await reopen(house, listing, **backwards)
+
+    assert [each["pointer"] for each in closed.json()["errors"]] == ["/to"]
+    assert [each["pointer"] for each in opened.json()["errors"]] == ["to"]
+
+
 async def test_nights_that_are_over_are_left_as_they_are(house: House) -> None:
     listing = await house.listing(timezone="UTC")
     today = datetime.now(UTC).date()
 
     closed = await close(house, listing, **period(today - timedelta(days=3), 5))
-    long_ago = await close(house, listing, **period(date(2001, 1, 1), 5))
+    over = await close(house, listing, **period(today - timedelta(days=3), 3))
+    opened = await reopen(house, listing, **period(today - timedelta(days=3), 3))
 
     assert [night[2] for night in counts(closed)] == [0, 0, 0, 1, 1]
-    assert [night[2] for night in counts(long_ago)] == [0] * 5
+    assert code(over) == code(opened) == (422, "nights_over")
 
 
 async def test_nights_that_were_closed_are_forgotten_when_they_are_over(house: House) -> None:

@@ -42,6 +42,7 @@ def test_every_movement_sums_to_zero(money: int, before: dict[Account, int], now
         movements.payout_ordered(one, two, birr(money)),
         movements.payout_paid(one, two, birr(money)),
         movements.payout_charged(one, birr(money)),
+        movements.payout_returned(one, two, birr(money)),
         movements.payout_failed(one, two, birr(money)),
     ]
 

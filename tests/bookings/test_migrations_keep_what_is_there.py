@@ -44,6 +44,25 @@ FIRST_RELEASE = """
 """
 
 
+MONEY_ON_ITS_WAY = """
+    INSERT INTO refunds (payment_id, reference, amount, currency, reason, tries, done_at, stuck_at)
+    SELECT payments.id, name, 1, 'ETB', 'cancelled', 1, CASE name WHEN 'done' THEN now() END,
+        CASE name WHEN 'stuck' THEN now() END
+    FROM payments, unnest(array['done', 'open', 'stuck']) AS name WHERE tx_ref = 'succeeded';
+    INSERT INTO payouts (version, host_id, ordered_by, reference, amount, currency, status, tries, due_at)
+    SELECT 1, uuidv7(), uuidv7(), name, 1, 'ETB', CASE name WHEN 'older' THEN 'paid' ELSE name END, 1,
+        CASE name WHEN 'pending' THEN now() END
+    FROM unnest(array['failed', 'older', 'paid', 'pending']) AS name;
+    INSERT INTO ledger_transactions (kind, source_id, at)
+    SELECT 'payout_paid', id, now() - CASE reference WHEN 'older' THEN interval '20 days' ELSE interval '2 days' END
+    FROM payouts WHERE status = 'paid';
+    INSERT INTO quotes (guest_id, listing_id, check_in, check_out, timezone, check_in_time, check_out_time, guests,
+        price, cancellation, valid_until)
+    SELECT guest_id, listing_id, check_in, check_out, timezone, check_in_time, check_out_time, guests, price,
+        cancellation, now() - interval '2 days' FROM quotes
+"""
+
+
 CLOSED = "INSERT INTO nights (listing_id, night, unit, closed_by) VALUES (:listing, '2026-12-24', 2, 'host')"
 
 
@@ -88,7 +107,7 @@ async def release(servers: Servers) -> AsyncIterator[Release]:
 
 
 def lines(price: Price) -> dict[str, int]:
-    return {name: line["amount"] for name, line in price.model_dump(exclude={"nights"}).items()}
+    return {name: line["amount"] for name, line in price.model_dump(exclude={"nights"}, exclude_none=True).items()}
 
 
 async def test_prices_are_kept_to_the_cent_up_and_down_and_up_again(release: Release) -> None:
@@ -114,6 +133,26 @@ async def test_prices_are_kept_to_the_cent_up_and_down_and_up_again(release: Rel
     assert booking.stay.ends_at == booking.ends_at
     assert holders == [BOOKED], "what was closed is open"
     assert (await release.promised())[1].price == booking.price == quote.price
+
+
+async def test_refunds_and_payouts_stand_where_they_stood_and_are_followed_from_there(release: Release) -> None:
+    await release.migrate("upgrade", "0005")
+    await release.execute(MONEY_ON_ITS_WAY)
+
+    await release.migrate("upgrade", "head")
+    refunds = await release.execute("SELECT reference || ' ' || status FROM refunds ORDER BY reference")
+    watched = await release.execute("SELECT reference FROM payouts WHERE due_at IS NOT NULL ORDER BY reference")
+    quotes = await release.execute("SELECT id FROM quotes")
+    await release.execute("UPDATE refunds SET status = 'accepted' WHERE reference = 'open'")
+    await release.migrate("downgrade", "0005")
+
+    assert refunds == ["done done", "open ordered", "stuck stuck"]
+    assert watched == ["paid", "pending"], "what arrived long ago is not asked about any more"
+    assert quotes == [BOOKED], "what nobody booked is forgotten"
+    assert await release.execute(
+        "SELECT reference FROM refunds WHERE done_at IS NULL AND stuck_at IS NULL AND due_at <= now()"
+    ) == ["open"]
+    assert await release.execute("SELECT reference FROM payouts WHERE due_at IS NOT NULL") == ["pending"]
 
 
 async def test_what_was_paid_before_is_looked_at_within_a_day(release: Release) -> None:

@@ -92,7 +92,7 @@ def naively(listing: ListingSnapshot, stay: Stay, guests: int, shares: Percentag
 
 
 def lines(priced: Price) -> dict[str, int]:
-    return {name: line["amount"] for name, line in priced.model_dump(exclude={"nights"}).items()}
+    return {name: line["amount"] for name, line in priced.model_dump(exclude={"nights"}, exclude_none=True).items()}
 
 
 @given(listing=listings, length=st.integers(1, 60), guests=st.integers(1, 8), shares=percentages)
@@ -115,6 +115,19 @@ def test_what_the_guest_pays_is_divided_without_a_rest(
     priced = lines(price(listing, stay_of(listing, length), guests, shares))
 
     assert priced["total"] == priced["host_payout"] + priced["host_fee"] + priced["service_fee"] + priced["tax"]
+
+
+@given(listing=listings, length=st.integers(1, 60), lost=amounts, shares=percentages)
+def test_a_changed_stay_costs_no_less_than_was_lost_and_the_host_gets_the_rest_of_it(
+    listing: ListingSnapshot, length: int, lost: int, shares: Percentages
+) -> None:
+    usual = lines(price(listing, stay_of(listing, length), 2, shares))
+
+    changed = lines(price(listing, stay_of(listing, length), 2, shares, at_least=birr(lost)))
+
+    rest = changed.pop("retained")
+    assert changed["total"] == max(usual["total"], lost) == usual["total"] + rest
+    assert changed == {**usual, "total": usual["total"] + rest, "host_payout": usual["host_payout"] + rest}
 
 
 @given(listing=listings, length=st.integers(1, 60), guests=st.integers(1, 7))
@@ -182,6 +195,7 @@ def test_half_a_minor_unit_is_rounded_up(amount: int, percent: int, share: int) 
         lambda document: document["cleaning_fee"].update(currency="USD"),
         lambda document: document["nights"][0]["price"].update(currency="USD"),
         lambda document: document.pop("host_fee"),
+        lambda document: document.update(retained={"amount": 1, "currency": "ETB"}),
     ],
 )
 def test_a_price_that_does_not_add_up_is_not_a_price(distort: Callable[[Any], Any]) -> None:

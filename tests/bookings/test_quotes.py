@@ -53,6 +53,7 @@ async def test_a_quote_is_valid_for_half_an_hour_and_states_its_terms(house: Hou
             {"until": f"{day_before}T12:00:00.000Z", "refund_percent": 100},
             {"until": f"{ARRIVAL}T12:00:00.000Z", "refund_percent": 50},
         ],
+        "non_refundable": None,
     }
 
 
@@ -131,6 +132,14 @@ async def test_a_stay_against_the_rules_is_refused_by_its_own_code(
     answer = await house.ask_quote(listing.id, **wish)
 
     assert code(answer) == (status, reason)
+
+
+async def test_a_stay_that_ends_before_it_begins_is_blamed_on_its_end(house: House) -> None:
+    listing = await house.listing()
+
+    answer = await house.ask_quote(listing.id, check_out=ARRIVAL.isoformat())
+
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["/check_out"]
 
 
 @pytest.mark.parametrize(

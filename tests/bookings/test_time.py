@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID, uuid4
 
+import httpx
 from nexus_bookings import timers
 from nexus_contracts.bookings import BookingCompleted, BookingExpired
 
@@ -65,3 +66,35 @@ async def test_check_out_is_an_instant_of_the_listings_zone(house: House) -> Non
 
     check_out = datetime.combine(date.fromisoformat(booking["check_out"]), datetime.min.time(), UTC)
     assert ends_at == check_out + timedelta(hours=9.5 - 14)
+
+
+async def test_a_booking_that_cannot_be_moved_is_counted_and_does_not_stop_the_others(house: House) -> None:
+    listing = await house.listing(units=3)
+    first, bad, last = [await house.book(listing, uuid4()) for _ in range(3)]
+    # As if it had expired already, which the timeline refuses to be told twice.
+    await house.execute(
+        "INSERT INTO booking_moves (booking_id, version, what, status, by) "
+        "VALUES (:id, 2, 'expired', 'expired', 'system')",
+        id=UUID(bad["id"]),
+    )
+    failed = 'bookings_failed_moves_total{move="expire"}'
+    before = metric(await house.client.get("/metrics"), failed)
+
+    await house.execute(
+        "UPDATE bookings SET expires_at = now() - interval '1 minute' * (3 - unit) FROM nights "
+        "WHERE nights.booking_id = bookings.id"
+    )
+    await timers.expire_overdue(house.service.app.state.runtime)
+
+    for booking in (first, last):
+        await house.becomes(booking, "expired")
+    assert (await house.read(bad))["status"] == "pending_payment"
+    assert metric(await house.client.get("/metrics"), failed) > before
+    await house.execute("DELETE FROM booking_moves WHERE version = 2 AND booking_id = :id", id=UUID(bad["id"]))
+    await house.becomes(bad, "expired")
+
+
+def metric(answer: httpx.Response, name: str) -> float:
+    """Its value; 0 before it is counted for the first time."""
+    lines = (line.rpartition(" ") for line in answer.text.splitlines())
+    return next((float(value) for found, _, value in lines if found == name), 0.0)

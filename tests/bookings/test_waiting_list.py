@@ -313,3 +313,75 @@ async def test_nobody_waits_for_the_past(house: House) -> None:
     await timers.end_waiting_for_the_past(house.service.app.state.runtime)
 
     assert [each["status"] for each in await entries(house, guest)] == ["ended"]
+
+
+async def test_a_line_that_cannot_be_looked_at_does_not_keep_others_from_their_nights(house: House) -> None:
+    listings = sorted([await house.listing() for _ in range(3)], key=lambda listing: listing.id)
+    booked = [await house.book(listing, uuid4()) for listing in listings]
+    waiters = [(await wait(house, listing))[0] for listing in listings]
+    broken = "UPDATE listing_copies SET snapshot = jsonb_set(snapshot, '{timezone}', :zone) WHERE listing_id = :id"
+    await house.execute(broken, zone='"Nowhere"', id=listings[1].id)
+
+    await asyncio.gather(*(cancel(house, booking) for booking in booked))
+
+    for waiter in (waiters[0], waiters[2]):
+        await is_offered(house, waiter)
+    await house.execute(broken, zone='"Africa/Addis_Ababa"', id=listings[1].id)
+    await is_offered(house, waiters[1])
+
+
+# ---------------------------------------------------------------------------------------------- gone
+
+
+async def test_who_closes_their_account_waits_for_nothing_any_more(house: House) -> None:
+    listing = await house.listing()
+    booking = await house.book(listing, uuid4())
+    gone, _ = await wait(house, listing)
+    stays, _ = await wait(house, listing)
+
+    await house.close_account(gone)
+    await cancel(house, booking)
+
+    assert (await is_offered(house, stays))["status"] == "pending_payment"
+    assert [each["status"] for each in await entries(house, gone)] == ["ended"]
+
+
+@pytest.mark.parametrize("instant_book", [True, False])
+async def test_what_is_held_for_somebody_who_closes_their_account_goes_to_the_next(
+    house: House, instant_book: bool
+) -> None:
+    listing = await house.listing(instant_book=instant_book)
+    booking = await house.book(listing, uuid4())
+    gone, _ = await wait(house, listing)
+    stays, _ = await wait(house, listing)
+    await cancel(house, booking)
+    offer = await is_offered(house, gone)
+
+    await house.close_account(gone)
+
+    await is_offered(house, stays)
+    assert (await house.read(offer))["status"] == "cancelled"
+
+
+async def test_what_they_booked_themselves_is_not_touched(house: House) -> None:
+    listing, guest = await house.listing(), uuid4()
+    booking = await house.book(listing, guest)
+
+    await house.close_account(guest)
+
+    assert (await house.read(booking))["status"] == "pending_payment"
+
+
+async def test_an_offer_that_is_made_while_the_account_is_closed_does_not_stay(house: House) -> None:
+    listing = await house.listing(units=5)
+    booked = [await house.book(listing, uuid4()) for _ in range(5)]
+    gone = [(await wait(house, listing))[0] for _ in range(5)]
+    stays = [(await wait(house, listing))[0] for _ in range(5)]
+
+    async def close(guest: UUID) -> None:
+        await eventually(lambda: house.close_account(guest))  # the worker, too, delivers again what was refused
+
+    await asyncio.gather(*(cancel(house, booking) for booking in booked), *(close(guest) for guest in gone))
+
+    for guest in stays:
+        assert (await is_offered(house, guest))["status"] == "pending_payment"

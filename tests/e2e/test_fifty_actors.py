@@ -19,6 +19,7 @@ import pytest
 
 from tests.actors import Actor, eventually, newcomers
 from tests.bookings.books import LIES
+from tests.bookings.changing import STRAY_OR_LOST
 from tests.suite import WITHOUT_LIMITS, Suite, running_suite
 
 HOSTS, GUESTS = 10, 40
@@ -34,19 +35,32 @@ WRONG = {
          CROSS JOIN generate_series(check_in, check_out - 1, interval '1 day') AS night
          WHERE status IN ('requested', 'pending_payment', 'confirmed')
          GROUP BY listing_id, night, snapshot HAVING count(*) > (snapshot ->> 'units')::int""",
-    "a live booking without all of its nights, or another one with any": """
-        SELECT b.id FROM bookings b LEFT JOIN nights n ON n.booking_id = b.id AND n.listing_id = b.listing_id
-         AND n.night BETWEEN b.check_in AND b.check_out - 1
-         GROUP BY b.id HAVING count(n.night) <> CASE WHEN b.status IN ('requested', 'pending_payment', 'confirmed')
-            THEN b.check_out - b.check_in ELSE 0 END""",
-    "a night outside of the stay that has it": """
-        SELECT n.night FROM nights n JOIN bookings b ON b.id = n.booking_id
-         WHERE n.listing_id <> b.listing_id OR n.night NOT BETWEEN b.check_in AND b.check_out - 1""",
+    "a night of another listing": """
+        SELECT n.night FROM nights n JOIN bookings b ON b.id = n.booking_id WHERE n.listing_id <> b.listing_id""",
+    "a change that is open though its booking is not confirmed": """
+        SELECT c.id FROM booking_changes c JOIN bookings b ON b.id = c.booking_id
+         WHERE c.status IN ('requested', 'pending_payment') AND b.status <> 'confirmed'""",
+    "a changed booking that is not what one of its changes made of it": """
+        SELECT b.id FROM bookings b WHERE EXISTS (
+                SELECT FROM booking_changes c WHERE c.booking_id = b.id AND c.status = 'applied')
+           AND NOT EXISTS (
+                SELECT FROM booking_changes c JOIN quotes q ON q.id = c.quote_id
+                 WHERE c.booking_id = b.id AND c.status = 'applied'
+                   AND (q.check_in, q.check_out, q.guests, q.price #>> '{total,amount}')
+                     = (b.check_in, b.check_out, b.guests, b.total_amount::text))""",
+    "a timeline with a gap": """
+        SELECT b.id FROM bookings b LEFT JOIN booking_moves m ON m.booking_id = b.id
+         GROUP BY b.id HAVING count(m.version) <> b.version OR max(m.version) <> b.version""",
+    "an offer that is no booking of the guest who waited": """
+        SELECT e.id FROM waiting_entries e LEFT JOIN bookings b ON b.id = e.booking_id AND b.guest_id = e.guest_id
+         WHERE e.status = 'offered' AND b.id IS NULL""",
     "a stay of which we keep more, or less, than its price and its terms say": """
         SELECT b.id FROM bookings b LEFT JOIN payments p ON p.booking_id = b.id
          GROUP BY b.id HAVING coalesce(sum(p.charged_amount - p.refunded_amount), 0) <> CASE
             WHEN b.status IN ('confirmed', 'completed') THEN b.total_amount
-            WHEN b.status = 'cancelled' AND b.refund_amount > 0 THEN b.total_amount - b.refund_amount
+            WHEN b.status = 'cancelled' AND EXISTS (
+                SELECT FROM booking_moves m WHERE m.booking_id = b.id AND m.what = 'confirmed')
+            THEN b.total_amount - b.refund_amount
             ELSE 0 END""",
     **{f"lie {number} in the ledger": lie for number, lie in enumerate(LIES)},
     "a ledger that does not sum to zero": "SELECT 1 FROM ledger_entries HAVING sum(amount) <> 0",
@@ -93,9 +107,14 @@ class Crowd:
     async def guest(self, guest: Actor, bank: httpx.AsyncClient, chance: random.Random) -> None:
         mine = self.bookings[guest.email]
         while time.monotonic() < self.until:
-            match chance.choice(["book", "book", "book", "pay", "pay", "cancel", "rest"]):
+            match chance.choice(["book", "book", "book", "pay", "pay", "change", "change", "wait", "cancel", "rest"]):
                 case "book":
                     await self.book(guest, chance)
+                case "change" if mine:
+                    for booking in (await guest.get("/bookings", status="confirmed"))["items"]:
+                        await self.change(guest, bank, booking, chance)
+                case "wait":
+                    await self.wait(guest, chance)
                 case "pay" if mine:
                     await self.pay(guest, bank, chance.choice(mine)["id"], chance)
                 case "cancel" if mine and chance.random() < 0.5:
@@ -103,21 +122,49 @@ class Crowd:
                 case _:
                     await asyncio.sleep(chance.random())
 
-    async def book(self, guest: Actor, chance: random.Random) -> None:
+    def stay(self, chance: random.Random) -> dict[str, Any]:
         first = chance.randrange(NIGHTS)
         length = chance.randint(1, min(3, NIGHTS - first))
-        stay = {
+        return {
             "listing_id": chance.choice(self.listings)["id"],
             "check_in": (ARRIVAL + timedelta(days=first)).isoformat(),
             "check_out": (ARRIVAL + timedelta(days=first + length)).isoformat(),
             "guests": 2,
         }
-        quote = await self.does(guest, "quote", "/quotes", stay)
+
+    async def book(self, guest: Actor, chance: random.Random) -> None:
+        quote = await self.does(guest, "quote", "/quotes", self.stay(chance))
         if quote:
             await asyncio.sleep(chance.random() / 10)
             booking = await self.does(guest, "book", "/bookings", {"quote_id": quote["id"]})
             if booking:
                 self.bookings[guest.email].append(booking)
+
+    async def change(
+        self, guest: Actor, bank: httpx.AsyncClient, booking: dict[str, Any], chance: random.Random
+    ) -> None:
+        """Other dates; whoever has to pay for them does, mostly."""
+        other = {"listing_id": booking["listing_id"], "booking_id": booking["id"], "guests": chance.randint(1, 3)}
+        quote = await self.does(guest, "quote a change", "/quotes", self.stay(chance) | other)
+        if quote:
+            path = f"/bookings/{booking['id']}/changes"
+            change = await self.does(guest, "change", path, {"quote_id": quote["id"]})
+            if change and change["status"] == "pending_payment" and chance.random() < 0.7:
+                await self.pay(guest, bank, booking["id"], chance)
+
+    async def wait(self, guest: Actor, chance: random.Random) -> None:
+        """In line for a sold-out stay; what was offered is theirs to pay, change and cancel."""
+        await self.does(guest, "wait", "/waiting-list", self.stay(chance))
+        known = {booking["id"] for booking in self.bookings[guest.email]}
+        for entry in (await guest.get("/waiting-list"))["items"]:
+            if entry["booking_id"] not in (None, *known):
+                self.bookings[guest.email].append(await guest.get(f"/bookings/{entry['booking_id']}"))
+                self.happened["offered"] += 1
+
+    async def leave(self, guest: Actor) -> None:
+        for entry in (await guest.get("/waiting-list", limit=100))["items"]:
+            if entry["status"] == "waiting":
+                await self.does(guest, "leave", f"/waiting-list/{entry['id']}", method="DELETE")
 
     async def pay(self, guest: Actor, bank: httpx.AsyncClient, booking: str, chance: random.Random) -> None:
         payment = await self.does(guest, "pay", f"/bookings/{booking}/payments")
@@ -138,6 +185,7 @@ class Crowd:
                     for request in (await host.get("/bookings", role="host", status="requested"))["items"]:
                         verb = chance.choice(["accept", "accept", "accept", "decline"])
                         await self.does(host, verb, f"/bookings/{request['id']}/{verb}")
+                    await self.answer_changes(host, chance)
                 case "close":
                     first = ARRIVAL + timedelta(days=chance.randrange(NIGHTS))
                     period = {"from": first.isoformat(), "to": (first + timedelta(days=1)).isoformat()}
@@ -150,18 +198,27 @@ class Crowd:
                     if sold:
                         await self.does(host, "host cancels", f"/bookings/{chance.choice(sold)['id']}/cancel")
 
+    async def answer_changes(self, host: Actor, chance: random.Random) -> None:
+        for booking in (await host.get("/bookings", role="host", status="confirmed"))["items"]:
+            path = f"/bookings/{booking['id']}/changes"
+            for change in (await host.get(path))["items"]:
+                if change["status"] == "requested":
+                    verb = chance.choice(["accept", "accept", "accept", "decline"])
+                    await self.does(host, f"{verb} change", f"{path}/{change['id']}/{verb}")
+
     async def does(self, person: Actor, what: str, path: str, body: Any = None, *, method: str = "POST") -> Any:
         """One call: its answer if it is a success, nothing if it is refused."""
         answer = await person.call(method, path, json=body, headers={"Idempotency-Key": str(uuid4())})
         outcome = "done" if answer.is_success else answer.json()["code"]
         self.happened[f"{what}: {outcome}"] += 1
-        assert answer.status_code < 300 or answer.status_code in (409, 503), f"{what}: {answer.text}"
+        refused = answer.status_code in (409, 503) or outcome == "nothing_changes"
+        assert answer.is_success or refused, f"{what}: {answer.text}"
         return answer.json() if answer.is_success and answer.content else None
 
 
 @pytest.fixture(scope="module")
 def suite() -> Iterator[Suite]:
-    with running_suite({**WITHOUT_LIMITS, "NEXUS_HOLD_SECONDS": "4"}) as running:
+    with running_suite({**WITHOUT_LIMITS, "NEXUS_HOLD_SECONDS": "4", "NEXUS_OFFER_SECONDS": "4"}) as running:
         yield running
 
 
@@ -182,10 +239,12 @@ async def test_whatever_fifty_people_do_at_once_nights_and_money_are_right(suite
         await crowd.open()
 
         await crowd.live()
+        await asyncio.gather(*(crowd.leave(guest) for guest in crowd.guests))
         await eventually(lambda: it_is_quiet(suite, rows))
 
         for what, query in WRONG.items():
             assert await rows.fetch(query) == [], what
+        assert await rows.fetchval(STRAY_OR_LOST) == 0, "nights that a live booking or its change lacks, or others have"
         await the_provider_agrees(suite, rows)
         await the_calendars_agree(crowd, rows)
         statuses = dict(await rows.fetch("SELECT status, count(*) FROM bookings GROUP BY 1"))
@@ -193,11 +252,16 @@ async def test_whatever_fifty_people_do_at_once_nights_and_money_are_right(suite
         assert crowd.happened["book: done"] > 30, crowd.happened
         assert crowd.happened["book: dates_unavailable"] > 0, crowd.happened
         assert await rows.fetchval("SELECT count(*) FROM refunds") > 0, crowd.happened
+        changes = dict(await rows.fetch("SELECT status, count(*) FROM booking_changes GROUP BY 1"))
+        assert changes["applied"] > 0 < sum(changes.values()) - changes["applied"], changes
+        assert await rows.fetchval("SELECT count(*) FROM waiting_entries WHERE status = 'offered'") > 0, crowd.happened
 
 
 async def it_is_quiet(suite: Suite, rows: asyncpg.Connection) -> None:
     """Every hold is over, the bank's news have all been heard, and what was owed was given back."""
     assert await rows.fetchval("SELECT count(*) FROM bookings WHERE status = 'pending_payment'") == 0
+    assert await rows.fetchval("SELECT count(*) FROM booking_changes WHERE status = 'pending_payment'") == 0
+    assert await rows.fetchval("SELECT count(*) FROM waiting_entries WHERE due") == 0
     assert await rows.fetchval("SELECT count(*) FROM refunds WHERE done_at IS NULL") == 0
     paid = await transactions(suite, "success", "refunded")
     known = await rows.fetchval("SELECT count(*) FROM payments WHERE charged_amount IS NOT NULL")

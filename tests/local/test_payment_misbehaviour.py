@@ -3,6 +3,8 @@
 `nexus_local/payments` is the subject, steered through `/simulator/behaviour`.
 """
 
+import contextlib
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -164,6 +166,58 @@ def test_a_charge_can_be_returned_behind_the_merchants_back(
     assert (first.status_code, again.status_code) == (200, 409)
     assert verified(chapa, order)["status"] == status
     eventually(lambda: [each.json["event"] for each in merchant.about(order["tx_ref"])][-1:] == [f"charge.{status}"])
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "charge", "given"),
+    [("give", "refunded", "refunded", "4500.50"), ("fail", "failed", "success", "0.00")],
+)
+def test_a_slow_refund_is_initiated_until_it_ends_once(
+    chapa: httpx.Client, merchant: Merchant, order: dict[str, Any], how: str, status: str, charge: str, given: str
+) -> None:
+    paid(chapa, order)
+    misbehave(chapa, refunds="slow")
+    refund = chapa.post(f"/v1/refund/{order['tx_ref']}", data={"reference": f"r-{order['tx_ref']}"}).json()["data"]
+    verify, lever = f"/v1/refund/{refund['merchant_reference']}/verify", f"/simulator/refunds/{refund['ref_id']}/{how}"
+
+    before = (chapa.get(verify).json()["data"]["status"], verified(chapa, order)["status"])
+    ended = [chapa.post(lever).status_code for _ in "12"]
+
+    assert before == ("initiated", "success")
+    assert ended == [204, 409]
+    assert (chapa.get(verify).json()["data"]["status"], verified(chapa, order)["status"]) == (status, charge)
+    [shown] = [each for each in chapa.get("/simulator/transactions").json() if each["tx_ref"] == order["tx_ref"]]
+    assert shown["refunded"] == given
+    told = [each.json["event"] for each in merchant.about(order["tx_ref"])]
+    assert told.count("charge.refunded") == 0 or how == "give"
+    assert chapa.post("/simulator/refunds/never-seen/give").status_code == 404
+
+
+def test_what_a_failed_refund_did_not_give_may_be_given_by_another(chapa: httpx.Client, order: dict[str, Any]) -> None:
+    paid(chapa, order)
+    misbehave(chapa, refunds="slow")
+    first = chapa.post(f"/v1/refund/{order['tx_ref']}").json()["data"]
+    while_it_is_open = chapa.post(f"/v1/refund/{order['tx_ref']}", data={"amount": "1.00"}).status_code
+    chapa.post(f"/simulator/refunds/{first['ref_id']}/fail")
+    misbehave(chapa, refunds="at_once")
+
+    second = chapa.post(f"/v1/refund/{order['tx_ref']}").json()["data"]
+
+    assert while_it_is_open == 400
+    assert second["amount"] == 4500.5
+    assert verified(chapa, order)["status"] == "refunded"
+
+
+def test_the_refunds_of_an_older_simulator_are_known(tmp_path: Path, order: dict[str, Any]) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/webhook"
+    with running_payment_simulator(tmp_path, nobody) as running, client(running.url) as chapa:
+        paid(chapa, order)
+        refund = chapa.post(f"/v1/refund/{order['tx_ref']}").json()["data"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "payments.sqlite3")) as older:
+        older.execute("ALTER TABLE refunds DROP COLUMN status")
+
+    with running_payment_simulator(tmp_path, nobody) as running, client(running.url) as chapa:
+        assert chapa.get(f"/v1/refund/{refund['ref_id']}/verify").json()["data"]["status"] == "refunded"
 
 
 def test_an_unknown_switch_is_refused(chapa: httpx.Client) -> None:

@@ -72,3 +72,28 @@ def test_only_the_merchant_sends_money_and_sees_banks(chapa: httpx.Client, trans
     assert chapa.post("/v1/transfers", json=transfer, headers=stranger).status_code == 401
     assert chapa.get("/v1/banks", headers=stranger).status_code == 401
     assert 946 in [bank["id"] for bank in chapa.get("/v1/banks").json()["data"]]
+
+
+def test_what_had_arrived_comes_back_once_and_is_told(
+    chapa: httpx.Client, merchant: Merchant, transfer: dict[str, Any]
+) -> None:
+    chapa.post("/v1/transfers", json=transfer)
+    lever = f"/simulator/transfers/{transfer['reference']}/reverse"
+
+    answers = [chapa.post(lever).status_code for _ in "12"]
+
+    assert answers == [204, 409]
+    assert chapa.get(f"/v1/transfers/verify/{transfer['reference']}").json()["data"]["status"] == "reversed"
+    told = eventually(
+        lambda: [each.json["event"] for each in merchant.received if each.json["reference"] == transfer["reference"]][
+            1:
+        ]
+    )
+    assert told == ["payout.reversed"]
+
+
+def test_a_transfer_that_never_arrived_does_not_come_back(chapa: httpx.Client, transfer: dict[str, Any]) -> None:
+    chapa.post("/v1/transfers", json=transfer | {"account_number": "1000123450000"})
+
+    assert chapa.post(f"/simulator/transfers/{transfer['reference']}/reverse").status_code == 409
+    assert chapa.post("/simulator/transfers/nobody-sent-it/reverse").status_code == 409

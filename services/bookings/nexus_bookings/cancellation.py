@@ -6,9 +6,11 @@ The terms are derived from the listing's policy once, as instants; whatever the 
 from datetime import datetime, timedelta
 
 from nexus_contracts.listings import CancellationPolicy, ListingSnapshot
+from nexus_contracts.money import Money
 from nexus_kit.schemas import UtcDateTime
 from pydantic import BaseModel, ConfigDict, Field
 
+from nexus_bookings.pricing import percent_of
 from nexus_bookings.stays import Stay
 
 PUBLISHED: dict[CancellationPolicy, tuple[tuple[int, int], ...]] = {
@@ -35,14 +37,24 @@ class CancellationTerms(BaseModel):
 
     policy: CancellationPolicy = Field(description="The listing's policy when the price was quoted.")
     tiers: list[RefundTier]
+    non_refundable: Money | None = Field(
+        default=None,
+        description="Of a changed stay: so much does not come back whatever the tiers say, because the terms of the "
+        "former stay no longer gave it back.",
+    )
 
     def refund_percent(self, at: datetime) -> int:
         """How much of the price comes back to a guest who cancels at this instant."""
         return next((tier.refund_percent for tier in self.tiers if at < tier.until), 0)
 
+    def refund(self, paid: int, at: datetime) -> int:
+        """How many minor units of what was paid come back to a guest who cancels at this instant."""
+        fixed = self.non_refundable.amount if self.non_refundable else 0
+        return min(percent_of(paid, self.refund_percent(at)), max(paid - fixed, 0))
 
-def terms(listing: ListingSnapshot, stay: Stay) -> CancellationTerms:
-    """The policy's tiers for this stay."""
+
+def terms(listing: ListingSnapshot, stay: Stay, *, non_refundable: Money | None = None) -> CancellationTerms:
+    """The policy's tiers for this stay, and what the stay that it replaces has lost already."""
     policy = listing.cancellation_policy
     if policy is CancellationPolicy.CUSTOM:
         # Hours are hours: where clocks change in between, 72 of them are not three days by the clock.
@@ -57,4 +69,5 @@ def terms(listing: ListingSnapshot, stay: Stay) -> CancellationTerms:
             RefundTier(until=stay.check_in_hour(days_before=days), refund_percent=percent)
             for days, percent in PUBLISHED[policy]
         ]
-    return CancellationTerms(policy=policy, tiers=sorted(tiers, key=lambda tier: tier.until))
+    tiers.sort(key=lambda tier: tier.until)
+    return CancellationTerms(policy=policy, tiers=tiers, non_refundable=non_refundable)

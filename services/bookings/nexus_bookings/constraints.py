@@ -2,9 +2,8 @@
 
 from nexus_kit.errors import Problem
 
-from nexus_bookings.bookings.service import QuoteUsed
 from nexus_bookings.nights.service import DatesUnavailable
-from nexus_bookings.quotes.service import OwnListing
+from nexus_bookings.quotes.service import OwnListing, QuoteUsed
 
 CONSTRAINTS: dict[str, type[Problem]] = {
     "uq_bookings_quote_id": QuoteUsed,

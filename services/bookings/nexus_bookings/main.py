@@ -13,13 +13,13 @@ from nexus_bookings.bookings import routes as bookings
 from nexus_bookings.calendars import routes as calendars
 from nexus_bookings.changes import routes as changes
 from nexus_bookings.constraints import CONSTRAINTS
+from nexus_bookings.erasure import erase
 from nexus_bookings.ledger import routes as ledger
 from nexus_bookings.listings.service import apply
 from nexus_bookings.neighbours import Neighbours
 from nexus_bookings.nights import routes as nights
 from nexus_bookings.payments import routes as payments
 from nexus_bookings.payouts import routes as payouts
-from nexus_bookings.payouts.service import forget_account
 from nexus_bookings.quotes import routes as quotes
 from nexus_bookings.settings import Settings
 from nexus_bookings.timeline import routes as timeline
@@ -52,7 +52,7 @@ def build() -> FastAPI:
         constraints=CONSTRAINTS,
         consumes={
             **dict.fromkeys((ListingPublished, ListingUpdated, ListingUnpublished, ListingDeleted), apply),
-            UserDeleted: forget_account,
+            UserDeleted: erase,
         },
         background=timers.background(neighbours.payments, neighbours.calendars, offers),
         public={

@@ -55,6 +55,8 @@ class Kind(StrEnum):
     PAYOUT_ORDERED = "payout_ordered"
     PAYOUT_PAID = "payout_paid"
     PAYOUT_CHARGED = "payout_charged"
+    PAYOUT_RETURNED = "payout_returned"
+    """A payout that had arrived came back to the provider; that it failed follows at once."""
     PAYOUT_FAILED = "payout_failed"
 
 
@@ -161,8 +163,14 @@ def payout_charged(payout_id: UUID, fee: Money) -> Movement:
     )
 
 
+def payout_returned(payout_id: UUID, host_id: UUID, money: Money) -> Movement:
+    """They came back: the provider holds them again, and they are on their way as before."""
+    entries = _pair(Account.PROVIDER, Account.PAYOUT, money.amount)
+    return Movement(Kind.PAYOUT_RETURNED, payout_id, money.currency, entries, host_id=host_id)
+
+
 def payout_failed(payout_id: UUID, host_id: UUID, money: Money) -> Movement:
-    """They did not leave: the host is owed them as before."""
+    """They are not on their way any more: the host is owed them as before."""
     entries = _pair(Account.PAYOUT, Account.HOST_PAYABLE, money.amount)
     return Movement(Kind.PAYOUT_FAILED, payout_id, money.currency, entries, host_id=host_id)
 

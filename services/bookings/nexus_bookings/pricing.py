@@ -45,6 +45,11 @@ class GuestPrice(BaseModel):
     cleaning_fee: Money = Field(description="Once per stay.")
     service_fee: Money = Field(description="Nexus' own fee, on top of what the host asks.")
     tax: Money = Field(description="On what the host asks.")
+    retained: Money | None = Field(
+        default=None,
+        description="Of a changed stay: what the terms of the former one no longer gave back, as far as this one costs "
+        "less. The host gets it.",
+    )
     total: Money = Field(description="What the guest pays: all of the above, less the discount.")
 
 
@@ -52,18 +57,21 @@ class Price(GuestPrice):
     """The whole price: what the guest pays, and what the host gets of it."""
 
     host_fee: Money = Field(description="What Nexus keeps of what the host asks.")
-    host_payout: Money = Field(description="What the host gets: nights, guests and cleaning, less discount and fee.")
+    host_payout: Money = Field(
+        description="What the host gets: nights, guests and cleaning, less discount and fee, and `retained`."
+    )
 
     @model_validator(mode="after")
     def adds_up(self) -> Self:
         """A price that does not is a fault of ours, and must not be charged."""
-        lines = {name: value.amount for name, value in self if isinstance(value, Money)}
+        lines = {name: value.amount for name, value in vars(self).items() if isinstance(value, Money)}
         asked = lines["accommodation"] - lines["length_discount"] + lines["extra_guests"] + lines["cleaning_fee"]
-        currencies = {self.total.currency, *(value.currency for _, value in self if isinstance(value, Money))}
+        retained = lines.get("retained", 0)
+        currencies = {value.currency for value in vars(self).values() if isinstance(value, Money)}
         exact = (
             lines["accommodation"] == sum(line.price.amount for line in self.nights)
-            and lines["total"] == asked + lines["service_fee"] + lines["tax"]
-            and lines["host_payout"] == asked - lines["host_fee"]
+            and lines["total"] == asked + lines["service_fee"] + lines["tax"] + retained
+            and lines["host_payout"] == asked - lines["host_fee"] + retained
         )
         if not exact or min(lines.values()) < 0 or currencies != {line.price.currency for line in self.nights}:
             raise ValueError("the lines of a price do not add up")
@@ -85,8 +93,13 @@ class Difference(BaseModel):
         )
 
 
-def price(listing: ListingSnapshot, stay: Stay, guests: int, percentages: Percentages) -> Price:
-    """What the listing asks for this stay now, and what is due on top of it."""
+def price(
+    listing: ListingSnapshot, stay: Stay, guests: int, percentages: Percentages, *, at_least: Money | None = None
+) -> Price:
+    """What the listing asks for this stay now, and what is due on top of it.
+
+    `at_least` is what a guest who changes a stay would not get back of it: the new one does not cost less.
+    """
     nights = [_night(listing, night) for night in stay.nights]
     accommodation = sum(line.price.amount for line in nights)
     length_discount = percent_of(accommodation, _discount_percent(listing, stay.length))
@@ -96,6 +109,8 @@ def price(listing: ListingSnapshot, stay: Stay, guests: int, percentages: Percen
     service_fee = percent_of(asked, percentages.service_fee)
     tax = percent_of(asked, percentages.tax)
     host_fee = percent_of(asked, percentages.host_fee)
+    usual = asked + service_fee + tax
+    retained = max(at_least.amount - usual, 0) if at_least else 0
 
     def money(amount: int) -> Money:
         return Money(amount=amount, currency=listing.price.currency)
@@ -108,9 +123,10 @@ def price(listing: ListingSnapshot, stay: Stay, guests: int, percentages: Percen
         cleaning_fee=money(cleaning_fee),
         service_fee=money(service_fee),
         tax=money(tax),
-        total=money(asked + service_fee + tax),
+        retained=money(retained) if at_least else None,
+        total=money(usual + retained),
         host_fee=money(host_fee),
-        host_payout=money(asked - host_fee),
+        host_payout=money(asked - host_fee + retained),
     )
 
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from uuid import UUID
 
+import structlog
 from nexus_kit import idempotency
 from nexus_kit.background import Periodic
 from nexus_kit.db import Database
 from nexus_kit.runtime import Runtime
+from prometheus_client import Counter
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,10 +24,15 @@ from nexus_bookings.nights import service as nights
 from nexus_bookings.payments.models import WebhookReceipt
 from nexus_bookings.payments.provider import PaymentProvider
 from nexus_bookings.payouts import service as payouts
+from nexus_bookings.quotes import service as quotes
 from nexus_bookings.refunds import service as refunds
 from nexus_bookings.settlement import service as settlement
 from nexus_bookings.waiting_list import service as waiting_list
 from nexus_bookings.waiting_list.service import OfferTerms
+
+log = structlog.get_logger(__name__)
+
+FAILED_MOVES = Counter("bookings_failed_moves", "Moves that time asks of a booking and that failed.", ["move"])
 
 
 def background(provider: PaymentProvider, calendars: CalendarReader, offers: OfferTerms) -> list[Periodic]:
@@ -40,6 +48,7 @@ def background(provider: PaymentProvider, calendars: CalendarReader, offers: Off
         Periodic("count what needs a person", 10.0, attention.count),
         Periodic("refresh calendars", 2.0, lambda runtime: follow.refresh(runtime, calendars)),
         Periodic("forget idempotency keys", 3600.0, lambda runtime: idempotency.prune(runtime.database)),
+        Periodic("forget quotes", 3600.0, lambda runtime: quotes.forget_unused(runtime.database)),
         Periodic("forget closed nights", 3600.0, forget_closed_nights),
         Periodic("end waiting for the past", 3600.0, end_waiting_for_the_past),
         Periodic("forget webhooks", 3600.0, forget_webhooks),
@@ -48,19 +57,21 @@ def background(provider: PaymentProvider, calendars: CalendarReader, offers: Off
 
 async def expire_overdue(runtime: Runtime) -> None:
     """End the holds and requests whose time is up, and free their nights."""
-    await _move_each(runtime.database, select(Booking).where(Booking.expires_at <= func.now()), service.expire)
+    due = select(Booking).where(Booking.expires_at <= func.now())
+    await _move_each(runtime.database, "expire", due, service.expire)
 
 
 async def expire_changes(runtime: Runtime) -> None:
     """End the changes whose time is up, and free the nights that only they wanted."""
     due = select(Booking).join(BookingChange, BookingChange.booking_id == Booking.id)
-    await _move_each(runtime.database, due.where(BookingChange.expires_at <= func.now()), changes.expire)
+    due = due.where(BookingChange.expires_at <= func.now())
+    await _move_each(runtime.database, "expire_change", due, changes.expire)
 
 
 async def complete_past(runtime: Runtime) -> None:
     """End the stays whose check-out has passed."""
     past = (Booking.status == BookingStatus.CONFIRMED) & (Booking.ends_at <= func.now())
-    await _move_each(runtime.database, select(Booking).where(past), service.complete)
+    await _move_each(runtime.database, "complete", select(Booking).where(past), service.complete)
 
 
 async def forget_closed_nights(runtime: Runtime) -> None:
@@ -83,13 +94,25 @@ async def forget_webhooks(runtime: Runtime) -> None:
 
 
 async def _move_each(
-    database: Database, due: Select[Booking], move: Callable[[AsyncSession, Booking], Awaitable[None]]
+    database: Database, name: str, due: Select[Booking], move: Callable[[AsyncSession, Booking], Awaitable[None]]
 ) -> None:
-    """Each in its own small transaction. A row that somebody else holds is left to the next round."""
-    next_due = due.limit(1).with_for_update(of=Booking, skip_locked=True)
+    """Each in its own small transaction. A row that somebody else holds is left to the next round, and so is one that
+    cannot be moved: the others are not to blame.
+    """
+    failed: list[UUID] = []
     while True:
-        async with database.unit_of_work() as session:
-            booking = await session.scalar(next_due)
-            if booking is None:
-                return
-            await move(session, booking)
+        next_due = due.where(Booking.id.not_in(failed)).limit(1).with_for_update(of=Booking, skip_locked=True)
+        booking_id = None
+        try:
+            async with database.unit_of_work() as session:
+                booking = await session.scalar(next_due)
+                if booking is None:
+                    return
+                booking_id = booking.id
+                await move(session, booking)
+        except Exception:
+            if booking_id is None:  # it is not about a row
+                raise
+            failed.append(booking_id)
+            FAILED_MOVES.labels(name).inc()
+            log.exception("booking not moved", booking=str(booking_id), move=name)

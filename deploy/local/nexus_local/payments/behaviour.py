@@ -29,6 +29,8 @@ class Behaviour(BaseModel):
     verify: Literal[Fault, "not_paid"] = "ok"
     """`not_paid`: a pending transaction is answered with Chapa's older 404 `Payment not paid yet`."""
     refund: Fault = "ok"
+    refunds: Literal["at_once", "slow"] = "at_once"
+    """`slow`: an accepted refund stays `initiated` until `POST /simulator/refunds/{reference}/give` or `…/fail`."""
     transfer: Literal[Fault, "refused"] = "ok"
     """`refused`: no transfer to this account, whose number and name are quoted."""
     webhooks: Literal["on", "off"] = "on"

@@ -85,12 +85,12 @@ async def refund(context: ContextDep, request: Request, payment: str) -> JsonObj
 
 @router.get("/refund/{reference}/verify", dependencies=[may_fail("verify")])
 async def verify_refund(context: ContextDep, reference: str) -> JsonObject:
-    """What became of a refund: here it always succeeds, and at once."""
+    """What became of a refund."""
     given_back = context.store.refund(reference)
     transaction = context.store.transaction("tx_ref", given_back.tx_ref) if given_back else None
     if not given_back or not transaction:
         raise ChapaError(404, "Refund not found")
-    data = wire.refunded(given_back, transaction, "refunded")
+    data = wire.refunded(given_back, transaction, given_back.status)
     return {"message": "Refund details", "status": "success", "data": data}
 
 

@@ -12,12 +12,14 @@ from urllib.parse import urlencode
 from nexus_local.payments import wire
 from nexus_local.payments.behaviour import behaviour_of
 from nexus_local.payments.context import Context
-from nexus_local.payments.store import Delivery, JsonObject, Refund, Status, Transaction, now
+from nexus_local.payments.store import Delivery, JsonObject, Refund, RefundStatus, Status, Transaction, now
 
 FEE_PER_MILLE = 35
 LETTERS = string.ascii_letters + string.digits
 Outcome = Literal["pay", "fail", "abandon"]
 """What a guest can do on the hosted page. Closing it leaves the transaction pending."""
+RefundEnd = Literal["give", "fail"]
+"""How a slow refund ends."""
 Return = Literal["refund", "reverse"]
 """How the whole charge leaves the merchant again without a call of theirs: on Chapa's dashboard, or by the bank."""
 STATUS_AFTER: dict[Outcome, Status] = {"pay": Status.SUCCESS, "fail": Status.FAILED, "abandon": Status.CANCELLED}
@@ -65,9 +67,11 @@ def settle(context: Context, tx_ref: str, outcome: Outcome) -> bool:
 
 
 def refund(context: Context, transaction: Transaction, amount: int, form: JsonObject) -> Refund | None:
-    """Give `amount` minor units back and tell the merchant; None if the refund's `reference` was used before."""
-    store = context.store
-    given_back = Refund(
+    """Take the order to give `amount` minor units back, and do so unless refunds are slow.
+
+    None if the refund's `reference` was used before.
+    """
+    ordered = Refund(
         ref_id=f"REF-{_random(12)}",
         tx_ref=transaction.tx_ref,
         amount=amount,
@@ -76,14 +80,28 @@ def refund(context: Context, transaction: Transaction, amount: int, form: JsonOb
         meta=form.get("meta") or {},
         created_at=now(),
     )
-    with store.atomic():
-        if not store.add_refund(given_back):
+    with context.store.atomic():
+        if not context.store.add_refund(ordered):
             return None
-        if store.refunded(transaction.tx_ref) == transaction.amount:
-            store.move(transaction.tx_ref, Status.SUCCESS, Status.REFUNDED)
-        _owe_webhook(context, transaction, "charge.refunded", "refunded", given_back)
+    if behaviour_of(context).refunds == "at_once":
+        end_refund(context, ordered, "give")
+    return ordered
+
+
+def end_refund(context: Context, ordered: Refund, end: RefundEnd) -> bool:
+    """Give the money back and tell the merchant, or fail to; false if that is known already."""
+    store = context.store
+    with store.atomic():
+        if not store.end_refund(ordered.ref_id, RefundStatus.REFUNDED if end == "give" else RefundStatus.FAILED):
+            return False
+        transaction = store.transaction("tx_ref", ordered.tx_ref)
+        assert transaction
+        if store.refunded(ordered.tx_ref, RefundStatus.INITIATED) == transaction.amount:
+            store.move(ordered.tx_ref, Status.SUCCESS, Status.REFUNDED)
+        if end == "give":
+            _owe_webhook(context, transaction, "charge.refunded", "refunded", ordered)
     context.work.set()
-    return given_back
+    return True
 
 
 def take_back(context: Context, tx_ref: str, how: Return) -> bool:

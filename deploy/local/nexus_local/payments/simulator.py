@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException
 from nexus_local.payments import service, wire
 from nexus_local.payments.behaviour import Behaviour, behaviour_of
 from nexus_local.payments.context import Context, ContextDep
-from nexus_local.payments.store import JsonObject, Transaction
+from nexus_local.payments.store import JsonObject, RefundStatus, Transaction
 
 router = APIRouter(prefix="/simulator")
 
@@ -39,6 +39,16 @@ async def take_back(context: ContextDep, tx_ref: str, how: service.Return) -> Js
     transaction = context.store.transaction("tx_ref", tx_ref)
     assert transaction
     return _shown(context, transaction)
+
+
+@router.post("/refunds/{reference}/{end}", status_code=204)
+async def end_refund(context: ContextDep, reference: str, end: service.RefundEnd) -> None:
+    """End a slow refund; 409 when it has ended already."""
+    ordered = context.store.refund(reference)
+    if not ordered:
+        raise HTTPException(404, "no such refund")
+    if not service.end_refund(context, ordered, end):
+        raise HTTPException(409, "ended already")
 
 
 @router.get("/deliveries")
@@ -78,7 +88,7 @@ def _shown(context: Context, transaction: Transaction) -> JsonObject:
         "reference": transaction.reference,
         "status": transaction.status,
         "amount": wire.to_text(transaction.amount),
-        "refunded": wire.to_text(context.store.refunded(transaction.tx_ref)),
+        "refunded": wire.to_text(context.store.refunded(transaction.tx_ref, RefundStatus.INITIATED)),
         "currency": transaction.currency,
         "email": transaction.request.get("email"),
         "checkout_url": f"{context.settings.public_url}/checkout/payment/{transaction.token}",

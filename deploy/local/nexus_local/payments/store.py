@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS transactions (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS refunds (
     ref_id TEXT PRIMARY KEY, tx_ref TEXT NOT NULL REFERENCES transactions, amount INTEGER NOT NULL CHECK (amount > 0),
-    reference TEXT UNIQUE, reason TEXT, meta TEXT NOT NULL, created_at TEXT NOT NULL
+    reference TEXT UNIQUE, reason TEXT, meta TEXT NOT NULL, created_at TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'refunded'
 ) STRICT;
 CREATE TABLE IF NOT EXISTS transfers (
     reference TEXT PRIMARY KEY, chapa_reference TEXT NOT NULL, status TEXT NOT NULL, account_name TEXT NOT NULL,
@@ -37,6 +38,14 @@ CREATE TABLE IF NOT EXISTS behaviour (id INTEGER PRIMARY KEY CHECK (id = 1), set
 """
 
 JsonObject = dict[str, Any]
+
+
+class RefundStatus(StrEnum):
+    """Of a refund, as its `verify` shows it."""
+
+    INITIATED = "initiated"
+    REFUNDED = "refunded"
+    FAILED = "failed"
 
 
 class Status(StrEnum):
@@ -87,6 +96,7 @@ class Refund:
     reason: str | None
     meta: JsonObject
     created_at: str
+    status: RefundStatus = RefundStatus.INITIATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,8 @@ class Store:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA foreign_keys = ON")
             database.executescript(SCHEMA)
+            if "status" not in {row["name"] for row in database.execute("PRAGMA table_info(refunds)")}:
+                database.execute("ALTER TABLE refunds ADD COLUMN status TEXT NOT NULL DEFAULT 'refunded'")
             yield cls(database)
 
     @contextlib.contextmanager
@@ -176,17 +188,26 @@ class Store:
         """Store a refund; false if its `reference` is taken."""
         return self._insert("refunds", _values(refund) | {"meta": json.dumps(refund.meta)})
 
-    def refunded(self, tx_ref: str) -> int:
-        """How much of a transaction was given back, in minor units."""
-        row = self._database.execute("SELECT coalesce(sum(amount), 0) FROM refunds WHERE tx_ref = ?", (tx_ref,))
-        return int(row.fetchone()[0])
+    def refunded(self, tx_ref: str, *besides: RefundStatus) -> int:
+        """How much of a transaction was given back or, unless `besides` leaves it out, is to be, in minor units."""
+        rows = self._database.execute("SELECT amount, status FROM refunds WHERE tx_ref = ?", (tx_ref,))
+        return sum(row["amount"] for row in rows if row["status"] not in (RefundStatus.FAILED, *besides))
+
+    def end_refund(self, ref_id: str, status: RefundStatus) -> bool:
+        """Compare-and-set of a refund that is initiated; false if it is not (any more)."""
+        ended = self._database.execute(
+            "UPDATE refunds SET status = ? WHERE ref_id = ? AND status = ?", (status, ref_id, RefundStatus.INITIATED)
+        )
+        return ended.rowcount == 1
 
     def refund(self, reference: str) -> Refund | None:
         """The refund with this `ref_id` or merchant's reference."""
         row = self._database.execute(
             "SELECT * FROM refunds WHERE ref_id = ? OR reference = ?", (reference, reference)
         ).fetchone()
-        return Refund(**{**dict(row), "meta": json.loads(row["meta"])}) if row else None
+        if not row:
+            return None
+        return Refund(**{**dict(row), "meta": json.loads(row["meta"]), "status": RefundStatus(row["status"])})
 
     def add_transfer(self, transfer: Transfer) -> bool:
         """Store a transfer; false if its `reference` is taken."""
@@ -196,6 +217,13 @@ class Store:
         """The transfer with this merchant's reference."""
         row = self._database.execute("SELECT * FROM transfers WHERE reference = ?", (reference,)).fetchone()
         return Transfer(**row) if row else None
+
+    def reverse_transfer(self, reference: str) -> bool:
+        """Compare-and-set of a transfer that has arrived; false if it has not."""
+        reversed_ = self._database.execute(
+            "UPDATE transfers SET status = 'reversed' WHERE reference = ? AND status = 'success'", (reference,)
+        )
+        return reversed_.rowcount == 1
 
     def transfers(self) -> list[Transfer]:
         """All of them, newest first."""

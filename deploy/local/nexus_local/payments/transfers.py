@@ -1,18 +1,18 @@
 """Chapa's transfers: the merchant sends money from its balance to a bank account. What bookings pays hosts with.
 
 A transfer is queued, and has arrived when its webhook goes out, at once; to an account whose number ends in 0000 it
-fails. `app` includes the routers.
+fails, and a lever sends back what has arrived. `app` includes the routers.
 """
 
 import json
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 
 from nexus_local.payments import service, wire
 from nexus_local.payments.behaviour import behaviour_of, may_fail
 from nexus_local.payments.chapa import authenticated, body_of
-from nexus_local.payments.context import ContextDep
+from nexus_local.payments.context import Context, ContextDep
 from nexus_local.payments.errors import ChapaError
 from nexus_local.payments.store import Delivery, JsonObject, Transfer, now
 
@@ -66,8 +66,7 @@ async def transfer(context: ContextDep, request: Request) -> JsonObject:
     with context.store.atomic():
         if not context.store.add_transfer(sent):
             raise ChapaError(400, {"reference": ["The reference has already been taken."]})
-        body_of_webhook = json.dumps(_webhook(sent))
-        service.owe(context, Delivery("POST", context.settings.webhook_url, body_of_webhook, context.settings.attempts))
+        _owe_webhook(context, sent)
     context.work.set()
     return {"message": "Transfer Queued Successfully", "status": "success", "data": sent.reference}
 
@@ -120,6 +119,18 @@ async def list_transfers(context: ContextDep) -> list[JsonObject]:
     return [_webhook(transfer) for transfer in context.store.transfers()]
 
 
+@levers.post("/transfers/{reference}/reverse", status_code=204)
+async def reverse(context: ContextDep, reference: str) -> None:
+    """The bank sends back what had arrived; 409 when it had not."""
+    with context.store.atomic():
+        if not context.store.reverse_transfer(reference):
+            raise HTTPException(409, "it has not arrived")
+        transfer = context.store.transfer(reference)
+        assert transfer
+        _owe_webhook(context, transfer)
+    context.work.set()
+
+
 async def _account_of(request: Request, *more: str) -> JsonObject:
     """A body that names a bank account, and `more`."""
     body = await body_of(request)
@@ -128,6 +139,11 @@ async def _account_of(request: Request, *more: str) -> JsonObject:
     if not str(body["bank_code"]).isdigit() or int(body["bank_code"]) not in BANKS:
         raise ChapaError(400, {"bank_code": ["The selected bank code is invalid."]})
     return body
+
+
+def _owe_webhook(context: Context, transfer: Transfer) -> None:
+    body = json.dumps(_webhook(transfer))
+    service.owe(context, Delivery("POST", context.settings.webhook_url, body, context.settings.attempts))
 
 
 def _webhook(transfer: Transfer) -> JsonObject:

@@ -1,7 +1,8 @@
 """Makes bookings of the demo guest in the demo host's listings: one in each state, as far as they are missing.
 
-`command.py` calls `make_bookings`. Both people use the public API, and the guest pays on the provider's page. Only time
-cannot be asked to pass: what has expired, or is over, is made like the others and then moved in the database.
+`command.py` calls `make_bookings`; `changes.py` and `payouts.py` play on the same scene. Both people use the public
+API, and the guest pays on the provider's page. Only time cannot be asked to pass: what has expired, or is over, is made
+like the others and then moved in the database.
 """
 
 import asyncio
@@ -50,27 +51,37 @@ class Person:
         """A call."""
         return _body(await self._post(path, body))
 
+    async def put(self, path: str, body: Json) -> None:
+        """A setting."""
+        _body(await self.client.put(path, json=body))
+
     async def book(self, listing: Json) -> Json:
         """The first stay that can be had."""
-        today = datetime.now(UTC).date()
+        return await self._have(listing, "/bookings", {})
+
+    async def change(self, listing: Json, booking: Json) -> Json:
+        """The first other stay that can be had instead."""
+        return await self._have(listing, f"/bookings/{booking['id']}/changes", {"booking_id": booking["id"]}, booking)
+
+    async def _have(self, listing: Json, path: str, wish: Json, instead_of: Json | None = None) -> Json:
         for week in WEEKS:
-            check_in = today + timedelta(weeks=week)
-            check_out = check_in + timedelta(days=max(listing["min_nights"], 2))
-            stay = {"check_in": check_in.isoformat(), "check_out": check_out.isoformat(), "guests": 1}
-            answer = await self._post("/quotes", {"listing_id": listing["id"], **stay})
+            stay = stay_in(listing, week)
+            if instead_of and stay["check_in"] == instead_of["check_in"]:
+                continue
+            answer = await self._post("/quotes", {"listing_id": listing["id"], **stay, **wish})
             if answer.is_success:
-                answer = await self._post("/bookings", {"quote_id": answer.json()["id"]})
+                answer = await self._post(path, {"quote_id": answer.json()["id"]})
             if answer.status_code != httpx.codes.CONFLICT:
                 return _body(answer)
         raise Stopped(f"no week is free in {listing['title']}")
 
-    async def becomes(self, booking: Json, status: str) -> None:
-        """Wait until it does."""
+    async def becomes(self, thing: Json, status: str, *, among: str = "/bookings") -> None:
+        """Wait until a booking does, or a payout."""
         for _ in range(PATIENCE_SECONDS * 10):
-            if (await self.get(f"/bookings/{booking['id']}"))["status"] == status:
+            if (await self.get(f"{among}/{thing['id']}"))["status"] == status:
                 return
             await asyncio.sleep(0.1)
-        raise Stopped(f"a demo booking does not become {status}: look at the log of bookings")
+        raise Stopped(f"one of the demo's {among[1:]} does not become {status}: look at the log of bookings")
 
     async def _post(self, path: str, body: Json | None) -> httpx.Response:
         return await self.client.post(path, json=body, headers={"Idempotency-Key": str(uuid4())})
@@ -109,7 +120,10 @@ class Scene:
 
     async def confirmed(self, number: int) -> Json:
         """Paid."""
-        booking = await self.pending_payment(number)
+        return await self.paid(await self.pending_payment(number))
+
+    async def paid(self, booking: Json) -> Json:
+        """The guest pays, and it is confirmed."""
         payment = await self.guest.post(f"/bookings/{booking['id']}/payments")
         async with httpx.AsyncClient(trust_env=False) as browser:
             _body(await browser.post(f"{payment['checkout_url']}/pay", follow_redirects=False))
@@ -128,29 +142,43 @@ class Scene:
         await self.guest.becomes(booking, "completed")
 
 
+def stay_in(listing: Json, week: int) -> Json:
+    """A short one, so many weeks from now."""
+    check_in = datetime.now(UTC).date() + timedelta(weeks=week)
+    check_out = check_in + timedelta(days=max(listing["min_nights"], 2))
+    return {"check_in": check_in.isoformat(), "check_out": check_out.isoformat(), "guests": 1}
+
+
 STATES = ("requested", "declined", "pending_payment", "expired", "confirmed", "cancelled", "completed")
 
 
 async def make_bookings(suite: Suite) -> None:
     """One in each state. Raises `Stopped` when the suite does not take it."""
-    async with _person(suite, "guest") as guest, _person(suite, "host") as host:
-        there = await asyncio.gather(*(guest.get("/bookings", status=state, limit=1) for state in STATES))
+    async with scene_of(suite) as scene:
+        there = await asyncio.gather(*(scene.guest.get("/bookings", status=state, limit=1) for state in STATES))
         missing = [state for state, found in zip(STATES, there, strict=True) if not found["items"]]
+        await asyncio.gather(*(getattr(scene, state)(STATES.index(state)) for state in missing))
+    print(f"{len(STATES)} demo bookings are there, {len(missing)} of them new")
+
+
+@asynccontextmanager
+async def scene_of(suite: Suite) -> AsyncIterator[Scene]:
+    """The demo guest and the demo host, signed in."""
+    async with person(suite, "guest") as guest, person(suite, "host") as host:
         listings = (await host.get("/listings/mine", limit=100))["items"]
         plain = [each for each in listings if each["status"] == "published" and not each["rates"]["rules"]]
-        scene = Scene(
+        yield Scene(
             guest,
             host,
             at_once=[each for each in plain if each["instant_book"]],
             on_request=[each for each in plain if not each["instant_book"]],
             in_the_past=lambda statement, booking: _in_the_past(suite, statement, booking),
         )
-        await asyncio.gather(*(getattr(scene, state)(STATES.index(state)) for state in missing))
-    print(f"{len(STATES)} demo bookings are there, {len(missing)} of them new")
 
 
 @asynccontextmanager
-async def _person(suite: Suite, name: str) -> AsyncIterator[Person]:
+async def person(suite: Suite, name: str) -> AsyncIterator[Person]:
+    """One of those with a demo login."""
     where = target(suite.folder, None, suite.demo_login(name)["email"], None)
     async with where.client() as client:
         client.headers["Authorization"] = f"Bearer {await where.sign_in(client)}"

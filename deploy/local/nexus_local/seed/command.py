@@ -20,7 +20,9 @@ from nexus_local.import_command import Target, target
 from nexus_local.importing import Stopped
 from nexus_local.listings_file import Row
 from nexus_local.seed.bookings import make_bookings
+from nexus_local.seed.changes import make_changes
 from nexus_local.seed.listings import listings
+from nexus_local.seed.payouts import make_payout
 from nexus_local.seed.pictures import Picture, draw
 from nexus_local.state import DataFolder
 from nexus_local.suite import DEMO_NAMES, Suite
@@ -38,6 +40,8 @@ def seed(folder: DataFolder, size: str, number: int) -> None:
     where = target(folder, None, suite.demo_login("host")["email"], None)
     asyncio.run(_make_listings(where, SIZES[size], number))
     asyncio.run(make_bookings(suite))
+    asyncio.run(make_changes(suite))
+    asyncio.run(make_payout(suite))
     folder.seeded.touch()
 
 

@@ -10,6 +10,8 @@ from nexus_kit.idempotency import IdempotencyInProgress, IdempotencyKeyRequired,
 
 from nexus_bookings.attention import service
 from nexus_bookings.attention.schemas import AttentionsOut, RefundOut
+from nexus_bookings.payments.models import Payment
+from nexus_bookings.payouts.models import Payout
 from nexus_bookings.refunds import service as refunds
 
 router = APIRouter(prefix="/payments", tags=["operations"])
@@ -17,8 +19,8 @@ router = APIRouter(prefix="/payments", tags=["operations"])
 
 @router.get("/attention", summary="See what needs a person", responses=responses(NotAllowed))
 async def everything(admin: AdminUser, session: SessionDep) -> AttentionsOut:
-    """For admins: refunds that the provider refuses, payments that it took back, payouts that it speaks of otherwise
-    than they were ordered. It is counted at `/metrics`.
+    """For admins: refunds that do not get through, payments that the provider took back, payouts that came back or that
+    it speaks of otherwise than they were ordered. It is counted at `/metrics`.
     """
     return AttentionsOut(items=await service.everything(session))
 
@@ -43,4 +45,15 @@ async def retry(refund_id: UUID, admin: AdminUser, session: SessionDep, once: On
 )
 async def acknowledge(payment_id: UUID, admin: AdminUser, session: SessionDep) -> None:
     """For admins: it has been looked into, and is no longer listed."""
-    await service.acknowledge(session, payment_id)
+    await service.acknowledge(session, Payment, payment_id)
+
+
+@router.post(
+    "/payouts/{payout_id}/acknowledge",
+    status_code=204,
+    summary="Acknowledge a payout that came back",
+    responses=responses(NotAllowed, NotFound, IllegalTransition),
+)
+async def acknowledge_payout(payout_id: UUID, admin: AdminUser, session: SessionDep) -> None:
+    """For admins: it has been looked into, and is no longer listed."""
+    await service.acknowledge(session, Payout, payout_id)

@@ -12,21 +12,25 @@ class Concern(StrEnum):
     """What needs a person."""
 
     REFUND_STUCK = "refund_stuck"
-    """The provider will not give money back: put right what is wrong, then have it tried again."""
+    """The provider refuses to give money back, failed to, or takes too long: put right what is wrong, then have it
+    tried again."""
     PAYMENT_TAKEN_BACK = "payment_taken_back"
     """The provider returned a payment without an order of ours: find out why, then acknowledge it."""
     PAYOUT_MISMATCHED = "payout_mismatched"
-    """The provider speaks of another transfer than was ordered: find out what it sent. It is asked every hour."""
+    """The provider speaks of another transfer than was ordered: find out what it sent. It is asked again by itself."""
+    PAYOUT_CAME_BACK = "payout_came_back"
+    """A payout that had arrived came back, and the host is owed it again: see that their bank account is put right,
+    then acknowledge it."""
 
 
 class AttentionOut(Resource):
     """One thing to look into."""
 
     concern: Concern
-    payment_id: UUID | None = Field(default=None, description="Null for `payout_mismatched`.")
-    booking_id: UUID | None = Field(default=None, description="Null for `payout_mismatched`.")
+    payment_id: UUID | None = Field(default=None, description="Null for payouts.")
+    booking_id: UUID | None = Field(default=None, description="Null for payouts.")
     refund_id: UUID | None = Field(default=None, description="For `refund_stuck`.")
-    payout_id: UUID | None = Field(default=None, description="For `payout_mismatched`.")
+    payout_id: UUID | None = Field(default=None, description="For payouts.")
     amount: Money
     reason: str
     since: UtcDateTime

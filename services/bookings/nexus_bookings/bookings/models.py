@@ -164,6 +164,11 @@ class Booking(Base):
         """What the cancellation gives back."""
         return None if self.refund_amount is None else self.money(self.refund_amount)
 
+    @property
+    def non_refundable(self) -> Money:
+        """What a guest who cancels now does not get back; nor does one who changes the stay, then or later."""
+        return self.money(self.total_amount - self.cancellation.refund(self.total_amount, self.as_of))
+
     def money(self, amount: int) -> Money:
         """An amount in the booking's currency."""
         return Money(amount=amount, currency=self.currency)

@@ -20,10 +20,10 @@ from nexus_kit.pages import CursorMismatch, CursorsDep, InvalidCursor, PageOf, p
 
 from nexus_bookings.bookings import service
 from nexus_bookings.bookings.schemas import BookingOut, BookingsQuery, CancellationPreview, NewBooking
-from nexus_bookings.bookings.service import OnlyTheHost, QuoteUsed
+from nexus_bookings.bookings.service import OnlyTheHost
 from nexus_bookings.neighbours import NeighboursDep
 from nexus_bookings.nights.service import DatesUnavailable
-from nexus_bookings.quotes.service import CheckInPast, ListingNotBookable, QuoteExpired
+from nexus_bookings.quotes.service import CheckInPast, ListingNotBookable, QuoteExpired, QuoteUsed
 
 router = APIRouter(prefix="/bookings", tags=["bookings"])
 ONCE_IF_KEYED = (IdempotencyKeyReused, IdempotencyInProgress)

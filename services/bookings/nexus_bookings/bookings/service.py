@@ -21,7 +21,8 @@ from nexus_contracts.bookings import (
     Party,
 )
 from nexus_contracts.money import Money
-from nexus_kit.errors import Conflict, Forbidden, IllegalTransition, NotFound
+from nexus_kit.db import insert
+from nexus_kit.errors import Forbidden, IllegalTransition, NotFound
 from nexus_kit.outbox import emit
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,16 +32,11 @@ from nexus_bookings.changes.models import end_open_change
 from nexus_bookings.ledger import service as ledger
 from nexus_bookings.listings import service as listings
 from nexus_bookings.nights import service as nights
-from nexus_bookings.pricing import percent_of
 from nexus_bookings.quotes import service as quotes
 from nexus_bookings.refunds import service as refunds
 from nexus_bookings.timeline import service as timeline
 
 TIME_TO_ANSWER = timedelta(hours=24)
-
-
-class QuoteUsed(Conflict):
-    """This quote is booked already; ask for a new one."""
 
 
 class OnlyTheHost(Forbidden):
@@ -54,14 +50,12 @@ async def book(
 
     `by` is the system when it offers them to a guest who waits.
     """
-    quote = await quotes.claim(session, quote_id, guest_id)
-    if await session.scalar(select(Booking.id).where(Booking.quote_id == quote.id)):
-        raise QuoteUsed  # its own nights must not read as somebody else's
-    listing = await listings.known(session, quote.listing_id)
+    quote, listing = await quotes.claim(session, quote_id, guest_id)
     quotes.refuse_unbookable(listing, quote.stay)
     await nights.refuse_sold_out(session, listing, quote.stay)  # so that most losers of a race never queue for the lock
     to_answer = min(quote.as_of + TIME_TO_ANSWER, quote.stay.begins_at)
     booking = Booking(
+        version=1,
         status=BookingStatus.PENDING_PAYMENT if listing.instant_book else BookingStatus.REQUESTED,
         quote_id=quote.id,
         listing_id=listing.id,
@@ -71,8 +65,7 @@ async def book(
         expires_at=quote.as_of + hold if listing.instant_book else to_answer,
     )
     booking.agree(quote)
-    session.add(booking)
-    await session.flush()
+    await insert(session, booking)
     await nights.take(session, listing.id, booking.stay, booking.id)
     fact = BookingHeld if listing.instant_book else BookingRequested
     why = "From the waiting list." if by is Party.SYSTEM else None
@@ -131,8 +124,7 @@ async def refund_due(session: AsyncSession, booking: Booking, user_id: UUID) -> 
     booking.check_move(BookingStatus.CANCELLED)
     paid = await refunds.paid_for_booking(session, booking.id)
     by_host = booking.party(user_id) is Party.HOST
-    percent = 100 if by_host else booking.cancellation.refund_percent(booking.as_of)
-    return booking.money(percent_of(paid, percent))
+    return booking.money(paid if by_host else booking.cancellation.refund(paid, booking.as_of))
 
 
 async def confirm(session: AsyncSession, booking_id: UUID) -> bool:

@@ -28,7 +28,6 @@ from nexus_bookings.bookings.models import Booking
 from nexus_bookings.bookings.service import TIME_TO_ANSWER, OnlyTheHost
 from nexus_bookings.changes.models import OPEN, BookingChange, ChangeStatus
 from nexus_bookings.ledger import service as ledger
-from nexus_bookings.listings import service as listings
 from nexus_bookings.movements import Kind
 from nexus_bookings.nights import service as nights
 from nexus_bookings.quotes import service as quotes
@@ -53,14 +52,11 @@ async def request(
         raise OnlyTheGuest
     await expire(session, booking)
     quotes.refuse_unchangeable(booking)
-    quote = await quotes.claim(session, quote_id, guest_id, booking_id=booking.id)
-    if await session.scalar(select(BookingChange.id).where(BookingChange.quote_id == quote.id)):
-        raise bookings.QuoteUsed
+    quote, listing = await quotes.claim(session, quote_id, guest_id, booking_id=booking.id)
     if await _open(session, booking) is not None:
         raise ChangeOpen
     if quote.price.total.amount - booking.total_amount != quote.difference_amount:
         raise quotes.QuoteExpired("The booking has changed since; ask for a new quote.")
-    listing = await listings.known(session, booking.listing_id)
     quotes.refuse_unbookable(listing, quote.stay)
     change = BookingChange(
         booking_id=booking.id,

@@ -29,13 +29,14 @@ def balances(host_id: UUID) -> Select[str, int, int, int, int]:
     earnings = LedgerEntry.account == Account.HOST_PAYABLE
     ahead = Booking.status.is_not_distinct_from(BookingStatus.CONFIRMED)
     in_payout = LedgerEntry.account == Account.PAYOUT
+    arrived = LedgerTransaction.kind.in_([Kind.PAYOUT_PAID, Kind.PAYOUT_RETURNED])
     return (
         select(
             LedgerEntry.currency,
             _total(-LedgerEntry.amount, earnings & ahead).label("pending"),
             _total(-LedgerEntry.amount, earnings & ~ahead).label("available"),
             _total(-LedgerEntry.amount, in_payout).label("on_the_way"),
-            _total(LedgerEntry.amount, in_payout & (LedgerTransaction.kind == Kind.PAYOUT_PAID)).label("paid_out"),
+            _total(LedgerEntry.amount, in_payout & arrived).label("paid_out"),
         )
         .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
         .outerjoin(Booking, Booking.id == LedgerEntry.booking_id)

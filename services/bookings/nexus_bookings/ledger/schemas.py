@@ -12,7 +12,7 @@ class Balance(Resource):
     pending: Money = Field(description="Of stays that are ahead or going on: what you get when they are over.")
     available: Money = Field(description="Earned, and not paid out yet.")
     on_the_way: Money = Field(description="In payouts whose arrival at your bank is not confirmed yet.")
-    paid_out: Money = Field(description="Arrived at your bank, ever.")
+    paid_out: Money = Field(description="Arrived at your bank, ever, and did not come back.")
 
 
 class BalanceOut(Resource):

@@ -45,6 +45,14 @@ class ChargeStatus(StrEnum):
     """It had succeeded, and the payer's bank took it back."""
 
 
+class RefundOutcome(StrEnum):
+    """What became of an order to give money back, which the provider took."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True)
 class Payer:
     """Who pays. Asked of auth, passed on to the provider, never stored."""
@@ -116,7 +124,10 @@ class PaymentProvider(AbstractAsyncContextManager["PaymentProvider"], Protocol):
         """What became of a checkout; None if the provider knows no such `tx_ref`."""
 
     async def refund(self, payment: str, money: Money, *, reference: str, reason: str) -> None:
-        """Give so much back of a charge (`payment` is its reference). Safe to call again with the same `reference`."""
+        """Order so much of a charge back (`payment` is its reference). Safe to call again with the same `reference`."""
+
+    async def verify_refund(self, reference: str) -> RefundOutcome | None:
+        """What became of a refund; None if the provider knows no such `reference`."""
 
     async def transfer(self, reference: str, money: Money, account: BankAccount) -> None:
         """Send money to a bank. Call once per `reference`. `ProviderRefused`: it will not be sent."""
@@ -157,6 +168,12 @@ class _Transaction(BaseModel):
     reference: str | None = None
 
 
+class _Refund(BaseModel):
+    """The `data` of `refund/…/verify`, as far as we use it."""
+
+    status: str
+
+
 class _Transfer(BaseModel):
     """The `data` of `transfers/verify`, as far as we use it."""
 
@@ -194,6 +211,14 @@ class Chapa:
         "cancelled": ChargeStatus.FAILED,
         "refunded": ChargeStatus.REFUNDED,
         "reversed": ChargeStatus.REVERSED,
+    }
+    _REFUND_STATUSES = {
+        "refunded": RefundOutcome.DONE,
+        "success": RefundOutcome.DONE,
+        "failed": RefundOutcome.FAILED,
+        "failed/cancelled": RefundOutcome.FAILED,
+        "cancelled": RefundOutcome.FAILED,
+        "reversed": RefundOutcome.FAILED,
     }
     _TRANSFER_STATUSES = {
         "success": TransferStatus.PAID,
@@ -251,8 +276,15 @@ class Chapa:
         try:
             self._read(await self._send("POST", f"/v1/refund/{payment}", data=form), _Accepted)
         except ProviderRefused:
-            if (await self._send("GET", f"/v1/refund/{reference}/verify")).is_error:
+            if await self.verify_refund(reference) is None:
                 raise
+
+    async def verify_refund(self, reference: str) -> RefundOutcome | None:
+        """GET /v1/refund/{reference}/verify, repeated when it fails."""
+        answer = await self._ask(f"/v1/refund/{reference}/verify")
+        if answer.status_code == 404:
+            return None
+        return self._REFUND_STATUSES.get(self._read(answer, _Refund).status, RefundOutcome.PENDING)
 
     async def transfer(self, reference: str, money: Money, account: BankAccount) -> None:
         """POST /v1/transfers, never repeated: a second one might pay twice."""

@@ -24,6 +24,7 @@ from nexus_bookings.payments.models import Payment, PaymentStatus, WebhookReceip
 from nexus_bookings.payments.provider import Payer
 from nexus_bookings.payments.schemas import ChapaWebhook, User
 from nexus_bookings.payouts import service as payouts
+from nexus_bookings.refunds import service as refunds
 
 log = structlog.get_logger(__name__)
 
@@ -124,6 +125,7 @@ async def take_hint(session: AsyncSession, body: bytes) -> None:
         return
     if webhook.tx_ref is not None:
         await session.execute(update(Payment).where(Payment.tx_ref == webhook.tx_ref).values(check_at=func.now()))
+        await refunds.ask_now(session, webhook.tx_ref)
     elif webhook.reference is not None:
         await payouts.ask_now(session, webhook.reference)
 

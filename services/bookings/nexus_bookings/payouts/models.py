@@ -1,7 +1,7 @@
 """Payouts, and where hosts want them.
 
-pending ─▶ paid        Ordered, it takes what the host has available; failed, it gives it back.
-   └─────▶ failed
+pending ─▶ paid ─▶ failed      Ordered, it takes what the host has available; failed, it gives it back. What has arrived
+   └─────▶ failed              may still come back: it is looked at for some days, and whenever the provider says so.
 """
 
 from enum import StrEnum
@@ -31,7 +31,7 @@ class PayoutStatus(StrEnum):
 
 LEGAL_MOVES: dict[PayoutStatus, frozenset[PayoutStatus]] = {
     PayoutStatus.PENDING: frozenset({PayoutStatus.PAID, PayoutStatus.FAILED}),
-    PayoutStatus.PAID: frozenset(),
+    PayoutStatus.PAID: frozenset({PayoutStatus.FAILED}),
     PayoutStatus.FAILED: frozenset(),
 }
 
@@ -42,9 +42,11 @@ class Payout(Base):
     __tablename__ = "payouts"
     __table_args__ = (
         CheckConstraint("amount > 0", name="amount"),
-        CheckConstraint("(status = 'pending') = (due_at IS NOT NULL)", name="due_at"),
+        CheckConstraint("status = 'paid' OR (status = 'pending') = (due_at IS NOT NULL)", name="due_at"),
+        CheckConstraint("status <> 'paid' OR paid_at IS NOT NULL", name="paid_at"),
         Index("ix_payouts_host_id", "host_id", "id"),
         Index("ix_payouts_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_payouts_attention_since", "attention_since", postgresql_where=text("attention_since IS NOT NULL")),
     )
 
     id: Mapped[Uuid7Pk]
@@ -60,11 +62,15 @@ class Payout(Base):
     currency: Mapped[str] = mapped_column(String(3))
     status: Mapped[PayoutStatus] = mapped_column(one_of(PayoutStatus, "status"), default=PayoutStatus.PENDING)
     failure: Mapped[str | None]
-    """Why it failed or, while it is pending, what an operator should look into."""
+    """Why it failed or, until then, what an operator should look into."""
     sent_at: Mapped[Timestamp | None]
     """Just before the provider was told: from then on it is only asked."""
     due_at: Mapped[Timestamp | None] = mapped_column(server_default=text("now()"))
-    """When to send it, or to ask about it (next). None once that is known."""
+    """When to send it, or to ask about it (next). None: there is nothing to ask."""
+    paid_at: Mapped[Timestamp | None]
+    """When we learnt that it had arrived."""
+    attention_since: Mapped[Timestamp | None]
+    """Since when an operator should look into its coming back. None: nobody needs to, or somebody has."""
     tries: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[CreatedAt]
 
@@ -77,7 +83,7 @@ class Payout(Base):
         self.version += 1
 
     def note(self, failure: str | None) -> None:
-        """Say what is odd about a payout that is pending; None: nothing."""
+        """Say what is odd about a payout that has not failed; None: nothing."""
         if failure != self.failure:
             self.failure = failure
             self.version += 1

@@ -60,8 +60,8 @@ class PayoutOut(Resource):
 
     id: UUID
     host_id: UUID
-    status: PayoutStatus
+    status: PayoutStatus = Field(description="`paid` may still become `failed`: a bank returns what it cannot credit.")
     amount: Money = Field(validation_alias="money")
     reference: str = Field(description="Our name for it at the payment provider.")
-    failure: str | None = Field(description="Once `failed`: why. While `pending`: what an operator looks into.")
+    failure: str | None = Field(description="Once `failed`: why. Until then: what an operator looks into.")
     created_at: UtcDateTime

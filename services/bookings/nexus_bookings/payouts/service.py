@@ -7,15 +7,13 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import structlog
-from nexus_contracts.auth import UserDeleted
 from nexus_contracts.bookings import PayoutFailed, PayoutPaid
-from nexus_contracts.envelope import CloudEvent
 from nexus_contracts.money import Money
 from nexus_kit.db import lock
 from nexus_kit.errors import Conflict, NotFound, Unprocessable
 from nexus_kit.outbox import emit
 from nexus_kit.runtime import Runtime
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,6 +37,10 @@ _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(hours=1)
 UNHEARD_OF = timedelta(hours=1)
 """A transfer that the provider does not know so long after it was sent did not reach it."""
+_WATCH = timedelta(days=1)
+"""Between two looks at a payout that has arrived."""
+WATCHED = timedelta(days=14)
+"""How long it is looked at: banks return what they cannot credit within days. Later, only when the provider says so."""
 
 
 class NoPayoutAccount(Conflict):
@@ -69,9 +71,9 @@ async def account(session: AsyncSession, host_id: UUID) -> PayoutAccount:
     return found
 
 
-async def forget_account(session: AsyncSession, event: CloudEvent[UserDeleted]) -> None:
+async def forget_account(session: AsyncSession, host_id: UUID) -> None:
     """The user is gone, and with them their bank account. What they are owed stays in the ledger."""
-    await session.execute(delete(PayoutAccount).where(PayoutAccount.host_id == event.data.user_id))
+    await session.execute(delete(PayoutAccount).where(PayoutAccount.host_id == host_id))
 
 
 async def order(session: AsyncSession, host_id: UUID, currency: str | None, admin_id: UUID) -> Payout:
@@ -119,7 +121,7 @@ async def get(session: AsyncSession, payout_id: UUID, user_id: UUID, *, is_admin
 
 async def ask_now(session: AsyncSession, reference: str) -> None:
     """The provider says that something happened to it."""
-    sent = (Payout.reference == reference, Payout.status == PayoutStatus.PENDING, Payout.sent_at.is_not(None))
+    sent = (Payout.reference == reference, Payout.status != PayoutStatus.FAILED, Payout.sent_at.is_not(None))
     await session.execute(update(Payout).where(*sent).values(due_at=func.now()))
 
 
@@ -143,21 +145,23 @@ async def execute(runtime: Runtime, provider: PaymentProvider) -> None:
 async def settle(session: AsyncSession, payout_id: UUID, transfer: Transfer | None, refusal: str | None = None) -> None:
     """Act on the provider's answer, once. `refusal` is why it would not send it just now."""
     payout = await session.get_one(Payout, payout_id, with_for_update=True)
-    if payout.status is not PayoutStatus.PENDING:
+    if payout.status is PayoutStatus.FAILED:
         return
     if transfer is None:
-        unheard_of = Payout.sent_at <= func.now() - UNHEARD_OF
-        if refusal or await session.scalar(select(unheard_of).where(Payout.id == payout_id)):
-            await _fail(session, payout, refusal or "the provider never heard of it")
+        await _unknown(session, payout, refusal)
     elif (transfer.reference, transfer.money) != (payout.reference, payout.money):
         payout.note(f"ordered {payout.money}; the provider speaks of {transfer.reference}, {transfer.money}")
         log.error("transfer does not match", payout=str(payout.id), reason=payout.failure)
+    elif transfer.status is TransferStatus.FAILED and payout.status is PayoutStatus.PAID:
+        await _come_back(session, payout)
     elif transfer.status is TransferStatus.FAILED:
         await _fail(session, payout, "the provider says that it failed")
-    elif transfer.status is TransferStatus.PAID:
+    elif transfer.status is TransferStatus.PAID and payout.status is PayoutStatus.PENDING:
         await _pay(session, payout, transfer)
     else:
         payout.note(None)
+    if payout.status is PayoutStatus.PAID:
+        await _watch(session, payout)
 
 
 async def _claim(session: AsyncSession) -> tuple[Payout, BankAccount | None] | None:
@@ -189,9 +193,19 @@ async def _send(provider: PaymentProvider, payout: Payout, to: BankAccount) -> s
     return None
 
 
+async def _unknown(session: AsyncSession, payout: Payout, refusal: str | None) -> None:
+    """The provider knows no such transfer: it never got there or, once it had arrived, the provider is confused."""
+    if payout.status is PayoutStatus.PAID:
+        payout.note("the provider knows nothing of it any more")
+        return
+    unheard_of = Payout.sent_at <= func.now() - UNHEARD_OF
+    if refusal or await session.scalar(select(unheard_of).where(Payout.id == payout.id)):
+        await _fail(session, payout, refusal or "the provider never heard of it")
+
+
 async def _pay(session: AsyncSession, payout: Payout, transfer: Transfer) -> None:
     payout.move(PayoutStatus.PAID)
-    payout.failure = None
+    payout.paid_at, payout.failure = func.now(), None
     await ledger.record(session, movements.payout_paid(payout.id, payout.host_id, payout.money))
     if transfer.fee:
         fee = Money(amount=transfer.fee, currency=payout.currency)
@@ -199,8 +213,25 @@ async def _pay(session: AsyncSession, payout: Payout, transfer: Transfer) -> Non
     await emit(session, PayoutPaid(**payout.facts()), sequence=payout.version)
 
 
-async def _fail(session: AsyncSession, payout: Payout, reason: str) -> None:
+async def _watch(session: AsyncSession, payout: Payout) -> None:
+    """Look again tomorrow: for some days, and while answers are odd. A hint that came meanwhile (it is due) stays."""
+    await session.flush()
+    is_watched = (Payout.paid_at > func.now() - WATCHED) | Payout.failure.is_not(None)
+    look_again = case((is_watched, func.now() + _WATCH))
+    not_due = (Payout.id == payout.id) & (Payout.due_at.is_(None) | (Payout.due_at > func.clock_timestamp()))
+    await session.execute(update(Payout).where(not_due).values(due_at=look_again))
+
+
+async def _come_back(session: AsyncSession, payout: Payout) -> None:
+    """It had arrived, and did not stay: the provider holds it again, we owe it to the host, and an operator looks."""
+    log.error("payout came back", payout=str(payout.id))
+    payout.attention_since = func.now()
+    await ledger.record(session, movements.payout_returned(payout.id, payout.host_id, payout.money))
+    await _fail(session, payout, "it had arrived, and the provider says that it came back", came_back=True)
+
+
+async def _fail(session: AsyncSession, payout: Payout, reason: str, *, came_back: bool = False) -> None:
     payout.move(PayoutStatus.FAILED)
     payout.failure = reason
     await ledger.record(session, movements.payout_failed(payout.id, payout.host_id, payout.money))
-    await emit(session, PayoutFailed(**payout.facts()), sequence=payout.version)
+    await emit(session, PayoutFailed(**payout.facts(), came_back=came_back), sequence=payout.version)

@@ -1,11 +1,10 @@
 """The wire shapes of quotes."""
 
 from datetime import date
-from typing import Self
 from uuid import UUID
 
 from nexus_kit.schemas import Body, LocalDate, LocalTime, UtcDateTime
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from nexus_bookings.cancellation import CancellationTerms
 from nexus_bookings.pricing import Difference, Price
@@ -20,12 +19,13 @@ class WantedStay(Body):
     check_out: LocalDate = Field(description="The day after the last night.", examples=["2026-12-27"])
     guests: int = Field(strict=True, ge=1, le=1000, examples=[2])
 
-    @model_validator(mode="after")
-    def check_out_is_later(self) -> Self:
+    @field_validator("check_out")
+    @classmethod
+    def check_out_is_later(cls, check_out: date, info: ValidationInfo) -> date:
         """A stay has at least one night."""
-        if self.check_out <= self.check_in:
+        if check_out <= info.data.get("check_in", date.min):
             raise ValueError("check_out must be later than check_in")
-        return self
+        return check_out
 
 
 class NewQuote(WantedStay):
@@ -54,7 +54,7 @@ class QuoteOut(Price):
     valid_until: UtcDateTime
 
     @classmethod
-    def of(cls, quote: Quote) -> Self:
+    def of(cls, quote: Quote) -> "QuoteOut":
         """The row, with the lines of its price beside its other columns."""
         own = cls.model_fields.keys() - Price.model_fields.keys()
-        return cls(**dict(quote.price), **{name: getattr(quote, name) for name in own})
+        return cls.model_construct(**vars(quote.price), **{name: getattr(quote, name) for name in own})

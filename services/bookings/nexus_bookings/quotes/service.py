@@ -1,22 +1,36 @@
-"""Prices a stay, and refuses one that cannot be booked. `routes.py` calls `quote`; bookings claims what it promised."""
+"""Prices a stay, and refuses one that cannot be booked. `routes.py` calls `quote`; bookings claims what it promised.
+
+`timers.py` runs `forget_unused`.
+"""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from nexus_contracts.listings import ListingSnapshot, ListingStatus
+from nexus_kit.db import Database, insert
 from nexus_kit.errors import Conflict, Forbidden, NotFound, Unprocessable
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, bindparam, delete, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_bookings import cancellation, pricing
 from nexus_bookings.bookings.models import Booking, BookingStatus
+from nexus_bookings.changes.models import BookingChange
 from nexus_bookings.listings import service as listings
+from nexus_bookings.listings.models import ListingCopy
 from nexus_bookings.nights import service as nights
 from nexus_bookings.nights.service import BookingWindow, DatesUnavailable
 from nexus_bookings.pricing import Percentages, Price
 from nexus_bookings.quotes.models import Quote
 from nexus_bookings.quotes.schemas import NewQuote
 from nexus_bookings.stays import MOST_DAYS_AHEAD, MOST_NIGHTS, Stay, today
+
+KEPT = timedelta(days=1)
+"""How long a promise that nobody took up is remembered."""
+_LOOKED_AT = timedelta(days=7)
+"""Of those that are older, what is still there was taken up: looking at it each time would cost more every month.
+
+Should nobody look for a week, what is older by then stays for good."""
+_AT_ONCE = 1000
 
 
 class ListingNotBookable(Conflict):
@@ -59,6 +73,10 @@ class QuoteExpired(Conflict):
     """The quote is no longer valid; ask for a new one."""
 
 
+class QuoteUsed(Conflict):
+    """This quote is booked already; ask for a new one."""
+
+
 class NotChangeable(Conflict):
     """Only a confirmed stay that has not begun can be changed."""
 
@@ -87,6 +105,18 @@ STAY_REFUSALS = (
 REFUSALS = (NotChangeable, NothingChanges, CurrencyChanged, DatesUnavailable, *STAY_REFUSALS)
 """Why a stay is not quoted."""
 
+_BOOKED, _CHANGED = exists().where(Booking.quote_id == Quote.id), exists().where(BookingChange.quote_id == Quote.id)
+_USED = _BOOKED | _CHANGED
+_CLAIM = (
+    select(Quote, _USED, ListingCopy.snapshot)
+    .join(ListingCopy, ListingCopy.listing_id == Quote.listing_id)
+    .where(
+        Quote.id == bindparam("quote_id"),
+        Quote.guest_id == bindparam("guest_id"),
+        Quote.booking_id.is_not_distinct_from(bindparam("booking_id")),
+    )
+)
+
 
 async def quote(session: AsyncSession, wish: NewQuote, guest_id: UUID, percentages: Percentages) -> Quote:
     """Promise a price for nights that are free, or that the booking to change has already."""
@@ -95,7 +125,8 @@ async def quote(session: AsyncSession, wish: NewQuote, guest_id: UUID, percentag
     stay = Stay.at(listing, wish.check_in, wish.check_out)
     refuse(listing, stay, wish.guests, guest_id)
     await nights.refuse_sold_out(session, listing, stay, besides=wish.booking_id)
-    price = pricing.price(listing, stay, wish.guests, percentages)
+    lost = None if changed is None else changed.non_refundable
+    price = pricing.price(listing, stay, wish.guests, percentages, at_least=lost)
     promised = Quote(
         booking_id=wish.booking_id,
         difference_amount=None if changed is None else _difference(price, changed),
@@ -108,25 +139,45 @@ async def quote(session: AsyncSession, wish: NewQuote, guest_id: UUID, percentag
         check_out_time=stay.check_out_time,
         guests=wish.guests,
         price=price,
-        cancellation=cancellation.terms(listing, stay),
+        cancellation=cancellation.terms(listing, stay, non_refundable=lost),
     )
-    session.add(promised)
-    await session.flush()
+    await insert(session, promised)
     return promised
 
 
-async def claim(session: AsyncSession, quote_id: UUID, guest_id: UUID, *, booking_id: UUID | None = None) -> Quote:
-    """The guest's own quote, still valid: for a new booking, or to change the one that is named.
+async def claim(
+    session: AsyncSession, quote_id: UUID, guest_id: UUID, *, booking_id: UUID | None = None
+) -> tuple[Quote, ListingSnapshot]:
+    """The guest's own quote, valid and not used yet: for a new booking, or to change the one that is named.
 
-    That it is used once only is up to the unique booking, or change, of each quote.
+    With the listing as it is by now. Of two at once, the unique booking, or change, of each quote stops one.
     """
-    theirs = (Quote.guest_id == guest_id) & Quote.booking_id.is_not_distinct_from(booking_id)
-    claimed = await session.scalar(select(Quote).where(Quote.id == quote_id, theirs))
-    if claimed is None:
+    which = {"quote_id": quote_id, "guest_id": guest_id, "booking_id": booking_id}
+    found = (await session.execute(_CLAIM, which)).first()
+    if found is None:
         raise NotFound("There is no such quote.")
+    claimed, is_used, listing = found
     if claimed.is_expired:
         raise QuoteExpired
-    return claimed
+    if is_used:
+        raise QuoteUsed  # its own nights must not read as somebody else's
+    return claimed, listing
+
+
+async def forget_unused(database: Database) -> None:
+    """Delete the promises that were never taken up, some at a time; those of bookings and changes stay.
+
+    They are found by their ids, which say when they were made, so it takes no index of its own.
+    """
+    old = select(Quote.id).where(Quote.id < _made(KEPT), Quote.valid_until <= func.now(), ~_BOOKED, ~_CHANGED)
+    since: ColumnElement[UUID] = _made(KEPT + _LOOKED_AT)
+    while True:
+        some = old.where(Quote.id >= since).order_by(Quote.id).limit(_AT_ONCE)
+        async with database.unit_of_work() as session:
+            deleted = (await session.scalars(delete(Quote).where(Quote.id.in_(some)).returning(Quote.id))).all()
+        if len(deleted) < _AT_ONCE:
+            return
+        since = literal(max(deleted))
 
 
 def refuse(listing: ListingSnapshot, stay: Stay, guests: int, guest_id: UUID) -> None:
@@ -161,6 +212,11 @@ async def _to_change(session: AsyncSession, booking_id: UUID, wish: NewQuote, gu
     if (booking.check_in, booking.check_out, booking.guests) == (wish.check_in, wish.check_out, wish.guests):
         raise NothingChanges
     return booking
+
+
+def _made(ago: timedelta) -> ColumnElement[UUID]:
+    """The id of what was made so long ago. A subquery, because a volatile function finds nothing by an index."""
+    return select(func.uuidv7(-ago, type_=Quote.id.type)).scalar_subquery()
 
 
 def _difference(price: Price, booking: Booking) -> int:

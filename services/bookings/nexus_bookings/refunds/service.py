@@ -1,26 +1,27 @@
-"""Gives money back: orders are written inside the transaction that owes them, and carried out by `execute`.
+"""Gives money back: orders are written inside the transaction that owes them, then sent and followed by `execute`.
 
-bookings, changes and settlement order; `timers.py` runs `execute`; an operator retries what is stuck (`attention`).
+bookings, changes and settlement order; `timers.py` runs `execute`, webhooks only make it ask sooner; an operator has
+what is stuck ordered again (`attention`).
 """
 
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from nexus_contracts.bookings import PaymentRefunded
 from nexus_contracts.money import Money
-from nexus_kit.errors import IllegalTransition, NotFound, Problem, UpstreamUnavailable
+from nexus_kit.errors import NotFound, Problem, UpstreamUnavailable
 from nexus_kit.outbox import emit
 from nexus_kit.runtime import Runtime
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_bookings import movements
 from nexus_bookings.bookings.models import Booking
 from nexus_bookings.ledger import service as ledger
 from nexus_bookings.payments.models import Payment, PaymentStatus
-from nexus_bookings.payments.provider import PaymentProvider
-from nexus_bookings.refunds.models import Refund, RefundReason
+from nexus_bookings.payments.provider import PaymentProvider, RefundOutcome
+from nexus_bookings.refunds.models import Refund, RefundReason, RefundStatus
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,8 @@ _LONGEST_PAUSE = timedelta(hours=1)
 _MAY_GO_BACK = (PaymentStatus.SUCCEEDED, PaymentStatus.FAILED)
 MOST_TRIES = 8
 """After so many a refund that the provider refuses is stuck. One that cannot be asked is tried for ever."""
+PATIENCE = timedelta(days=14)
+"""A refund that the provider accepted so long ago, and has not given back, is stuck."""
 
 
 async def paid_for_booking(session: AsyncSession, booking_id: UUID) -> int:
@@ -70,20 +73,30 @@ async def order(session: AsyncSession, payment: Payment, money: Money, reason: R
         await ledger.release(session, payment.booking_id, refund.id, money)
 
 
-async def pending(session: AsyncSession, payment: Payment) -> int:
-    """How much of what was ordered to go back has not gone yet, in minor units."""
-    total = select(func.coalesce(func.sum(Refund.amount), 0))
-    return int(await session.scalar(total.where(Refund.payment_id == payment.id, Refund.done_at.is_(None))) or 0)
+async def pending(session: AsyncSession, payment: Payment) -> tuple[int, int]:
+    """How much of what was ordered to go back has not gone yet, and how much of that the guest has not heard of."""
+    untold = func.sum(Refund.amount).filter(Refund.accepted_at.is_(None))
+    amounts = select(func.coalesce(func.sum(Refund.amount), 0), func.coalesce(untold, 0)).where(*_open(payment))
+    whole, news = (await session.execute(amounts)).one()
+    return int(whole), int(news)
 
 
 async def overtaken(session: AsyncSession, payment: Payment) -> None:
     """The provider took the payment back: there is nothing left to send, and it would be sent twice."""
-    orders = update(Refund).where(Refund.payment_id == payment.id, Refund.done_at.is_(None))
-    await session.execute(orders.values(done_at=func.now(), stuck_at=None, failure="the provider took it back first"))
+    for refund in await session.scalars(select(Refund).where(*_open(payment)).with_for_update()):
+        refund.move(RefundStatus.DONE, "the provider took it back first")
+
+
+async def ask_now(session: AsyncSession, tx_ref: str) -> None:
+    """The provider says that something happened to this payment: perhaps to what it was to give back of it."""
+    accepted = Refund.payment_id.in_(select(Payment.id).where(Payment.tx_ref == tx_ref))
+    await session.execute(
+        update(Refund).where(accepted, Refund.status == RefundStatus.ACCEPTED).values(due_at=func.now())
+    )
 
 
 async def execute(runtime: Runtime, provider: PaymentProvider) -> None:
-    """Carry out the orders that are due, one after the other; one that fails is tried again later, and later."""
+    """Send the orders that are due, and ask about those that were accepted; none that fails stops the others."""
     while True:
         async with runtime.database.unit_of_work() as session:
             claimed = await _claim(session)
@@ -91,13 +104,48 @@ async def execute(runtime: Runtime, provider: PaymentProvider) -> None:
             return
         refund, charge = claimed
         try:
-            await provider.refund(charge, refund.money, reference=refund.reference, reason=refund.reason)
-            async with runtime.database.unit_of_work() as session:
-                await _record(session, refund.id)
+            if refund.status is RefundStatus.ORDERED:
+                await provider.refund(charge, refund.money, reference=refund.reference, reason=refund.reason)
+                async with runtime.database.unit_of_work() as session:
+                    await accepted(session, refund.id, refund.reference)
+            else:
+                outcome = await provider.verify_refund(refund.reference)
+                async with runtime.database.unit_of_work() as session:
+                    await settle(session, refund.id, refund.reference, outcome)
         except Exception as exc:  # whatever it is, the other orders are not to blame
             log.warning("refund failed", refund=str(refund.id), exc_info=not isinstance(exc, Problem))
             async with runtime.database.unit_of_work() as session:
-                await _note(session, refund.id, exc)
+                await _note(session, refund, exc)
+
+
+async def accepted(session: AsyncSession, refund_id: UUID, reference: str) -> None:
+    """The provider has taken the order, and the guest is told, once. The money is still with the provider."""
+    booking, payment, refund = await _lock(session, refund_id)
+    if (refund.status, refund.reference) != (RefundStatus.ORDERED, reference):  # two of us sent it
+        return
+    refund.move(RefundStatus.ACCEPTED)
+    is_news = refund.accepted_at is None
+    refund.accepted_at = func.now()
+    await session.flush()
+    if is_news:
+        payment.version += 1
+        told = PaymentRefunded(**payment.facts(refund.money), listing_title=booking.listing_title)
+        await emit(session, told, sequence=payment.version)
+
+
+async def settle(session: AsyncSession, refund_id: UUID, reference: str, outcome: RefundOutcome | None) -> None:
+    """Act on the provider's answer about an order that it accepted under this reference, once."""
+    _, payment, refund = await _lock(session, refund_id)
+    if (refund.status, refund.reference) != (RefundStatus.ACCEPTED, reference):
+        return
+    if outcome is RefundOutcome.DONE:
+        await _done(session, payment, refund)
+    elif outcome is RefundOutcome.FAILED:
+        log.error("refund failed for good", refund=str(refund.id), reference=reference)
+        refund.move(RefundStatus.STUCK, f"the provider says that {reference} failed")
+        refund.reference = f"{payment.tx_ref}-refund-{uuid4().hex[:8]}"  # under the old name it would fail again
+    elif await _takes_too_long(session, refund):
+        refund.move(RefundStatus.STUCK, f"accepted {PATIENCE.days} days ago, and not given back")
 
 
 async def retry(session: AsyncSession, refund_id: UUID) -> Refund:
@@ -105,16 +153,14 @@ async def retry(session: AsyncSession, refund_id: UUID) -> Refund:
     refund = await session.get(Refund, refund_id, with_for_update=True)
     if refund is None:
         raise NotFound("There is no such refund.")
-    if refund.stuck_at is None:
-        raise IllegalTransition("This refund is not stuck.")
-    refund.stuck_at, refund.tries, refund.due_at = None, 0, func.now()
+    refund.move(RefundStatus.ORDERED)
     await session.flush()
     await session.refresh(refund)
     return refund
 
 
 async def _claim(session: AsyncSession) -> tuple[Refund, str] | None:
-    """The next order that is due, with its charge's name at the provider. It is due again later, if we crash."""
+    """The next one that is due, with its charge's name at the provider. It is due again later, if we crash."""
     due = select(Refund).where(Refund.done_at.is_(None), Refund.stuck_at.is_(None), Refund.due_at <= func.now())
     refund = await session.scalar(due.order_by(Refund.due_at).limit(1).with_for_update(skip_locked=True))
     if refund is None:
@@ -126,36 +172,45 @@ async def _claim(session: AsyncSession) -> tuple[Refund, str] | None:
     return refund, payment.provider_reference or payment.tx_ref
 
 
-async def _record(session: AsyncSession, refund_id: UUID) -> None:
-    payment = await _lock_payment_of(session, refund_id)
-    done = update(Refund).where(Refund.id == refund_id, Refund.done_at.is_(None))
-    refund = await session.scalar(done.values(done_at=func.now(), failure=None, stuck_at=None).returning(Refund))
-    if refund is None:  # two of us carried it out, under one reference
-        return
+async def _done(session: AsyncSession, payment: Payment, refund: Refund) -> None:
+    """The money has left the provider: so only now does it leave the ledger."""
+    refund.move(RefundStatus.DONE)
     await ledger.record(session, movements.refunded(refund.id, payment.booking_id, refund.money))
-    pending = select(Refund.id).where(Refund.payment_id == payment.id, Refund.done_at.is_(None)).limit(1)
-    if payment.kept.amount == 0 and payment.status in _MAY_GO_BACK and await session.scalar(pending) is None:
+    others = select(Refund.id).where(*_open(payment)).limit(1)
+    if payment.kept.amount == 0 and payment.status in _MAY_GO_BACK and await session.scalar(others) is None:
         payment.move(PaymentStatus.REFUNDED)
-    else:
-        payment.version += 1
-    await session.flush()
-    await emit(session, PaymentRefunded(**payment.facts(refund.money)), sequence=payment.version)
 
 
-async def _lock_payment_of(session: AsyncSession, refund_id: UUID) -> Payment:
-    """The booking's row first, then the payment's: the order in which everybody locks."""
-    of_refund = select(Payment.id).join(Refund, Refund.payment_id == Payment.id).where(Refund.id == refund_id)
-    payment_id = (await session.scalars(of_refund)).one()
-    booking = select(Booking.id).join(Payment, Payment.booking_id == Booking.id).where(Payment.id == payment_id)
-    await session.execute(booking.with_for_update(of=Booking))
-    return await session.get_one(Payment, payment_id, with_for_update=True)
+async def _lock(session: AsyncSession, refund_id: UUID) -> tuple[Booking, Payment, Refund]:
+    """The booking's row first, then the payment's, then the refund's: the order in which everybody locks."""
+    of_refund = select(Payment.id, Payment.booking_id).join(Refund, Refund.payment_id == Payment.id)
+    payment_id, booking_id = (await session.execute(of_refund.where(Refund.id == refund_id))).one()
+    booking = await session.get_one(Booking, booking_id, with_for_update=True)
+    payment = await session.get_one(Payment, payment_id, with_for_update=True)
+    return booking, payment, await session.get_one(Refund, refund_id, with_for_update=True)
 
 
-async def _note(session: AsyncSession, refund_id: UUID, exc: Exception) -> None:
+async def _note(session: AsyncSession, tried: Refund, exc: Exception) -> None:
     """Why it failed, and whether to go on trying."""
-    gives_up = None if isinstance(exc, UpstreamUnavailable) else case((Refund.tries >= MOST_TRIES, func.now()))
-    failed = update(Refund).where(Refund.id == refund_id, Refund.done_at.is_(None))
-    await session.execute(failed.values(failure=f"{type(exc).__name__}: {exc}"[:500], stuck_at=gives_up))
+    refund = await session.get_one(Refund, tried.id, with_for_update=True)
+    if refund.status is not tried.status:  # somebody else got further meanwhile
+        return
+    failure = f"{type(exc).__name__}: {exc}"[:500]
+    refused = refund.status is RefundStatus.ORDERED and not isinstance(exc, UpstreamUnavailable)
+    if (refused and refund.tries >= MOST_TRIES) or await _takes_too_long(session, refund):
+        refund.move(RefundStatus.STUCK, failure)
+    else:
+        refund.failure = failure
+
+
+async def _takes_too_long(session: AsyncSession, refund: Refund) -> bool:
+    too_long = select(Refund.accepted_at <= func.now() - PATIENCE)
+    return bool(await session.scalar(too_long.where(Refund.id == refund.id, Refund.status == RefundStatus.ACCEPTED)))
+
+
+def _open(payment: Payment) -> tuple[ColumnElement[bool], ...]:
+    """Orders of which the money has not gone yet."""
+    return Refund.payment_id == payment.id, Refund.status != RefundStatus.DONE
 
 
 def _holds_money_of(booking_id: UUID) -> tuple[ColumnElement[bool], ...]:

@@ -149,25 +149,29 @@ async def _watch(session: AsyncSession, payment: Payment, charge: Charge | None)
     if charge is not None and charge.tx_ref == payment.tx_ref and payment.status is PaymentStatus.SUCCEEDED:
         without_us = charge.status is ChargeStatus.REFUNDED and payment.refunded_amount == 0
         if without_us or charge.status is ChargeStatus.REVERSED:
-            await _take_back(session, payment, f"the provider says {charge.status}")
+            await _take_back(session, payment, booking.listing_title, f"the provider says {charge.status}")
     is_watched = payment.status is PaymentStatus.SUCCEEDED and booking.status is BookingStatus.CONFIRMED
     await _check_again(session, payment, check_at=func.now() + _WATCH if is_watched else None)
 
 
-async def _take_back(session: AsyncSession, payment: Payment, reason: str) -> None:
+async def _take_back(session: AsyncSession, payment: Payment, listing_title: str, reason: str) -> None:
     """The provider took back what was left of a payment: call off a stay that is ahead, and have an operator look.
 
     What we ordered to give back and have not sent yet was left, too.
     """
     log.error("payment taken back", payment=str(payment.id), reason=reason)
     kept = payment.kept
-    money = Money(amount=kept.amount + await refunds.pending(session, payment), currency=kept.currency)
+    pending, untold = await refunds.pending(session, payment)
+    money = Money(amount=kept.amount + pending, currency=kept.currency)
     await refunds.overtaken(session, payment)
     payment.refunded_amount += kept.amount
     payment.failure, payment.attention_since = reason, func.now()
     payment.move(PaymentStatus.REFUNDED)
     await ledger.record(session, movements.returned(payment.id, payment.booking_id, money))
-    await emit(session, PaymentRefunded(**payment.facts(money)), sequence=payment.version)
+    if kept.amount + untold:
+        news = Money(amount=kept.amount + untold, currency=kept.currency)
+        told = PaymentRefunded(**payment.facts(news), listing_title=listing_title)
+        await emit(session, told, sequence=payment.version)
     if kept.amount and await bookings.call_off(session, payment.booking_id, kept):
         await ledger.release(session, payment.booking_id, payment.id, kept)
 

@@ -1,7 +1,7 @@
 """Lets guests wait for sold-out nights, and offers freed ones to the first in line: as a booking, held for them.
 
-`routes.py` calls what guests do, `timers.py` offers. An offer is an ordinary booking, so its hold, payment and expiry
-are those of any other; what it leaves goes to the next.
+`routes.py` calls what guests do, `timers.py` offers, `erasure.py` ends what a closed account waits for. An offer is an
+ordinary booking, so its hold, payment and expiry are those of any other; what it leaves goes to the next.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
 from nexus_contracts.bookings import Party
 from nexus_contracts.changes import WaitingListOffered
 from nexus_contracts.listings import ListingStatus
-from nexus_kit.db import lock, retry_on_conflict
+from nexus_kit.db import lock
 from nexus_kit.errors import Conflict, NotFound
 from nexus_kit.outbox import emit
 from nexus_kit.runtime import Runtime
@@ -30,6 +31,8 @@ from nexus_bookings.quotes.schemas import NewQuote, WantedStay
 from nexus_bookings.stays import Stay
 from nexus_bookings.waiting_list import queries
 from nexus_bookings.waiting_list.models import EntryStatus, WaitingEntry
+
+log = structlog.get_logger(__name__)
 
 MOST_ENTRIES = 10
 """Per guest, so that nobody waits for everything."""
@@ -70,7 +73,7 @@ async def join(session: AsyncSession, wish: WantedStay, guest_id: UUID) -> tuple
         for each in waiting
     ):
         raise AlreadyWaiting
-    await retry_on_conflict(session, lambda: lock(session, listing.id))  # nights freed from now on find the entry
+    await lock(session, listing.id)  # nights freed from now on find the entry
     if not await nights.full(session, listing, stay):
         raise NotSoldOut
     entry = WaitingEntry(
@@ -98,6 +101,18 @@ async def leave(session: AsyncSession, entry_id: UUID, guest_id: UUID) -> None:
     await session.delete(entry)
 
 
+async def leave_all_of(session: AsyncSession, guest_id: UUID) -> None:
+    """The guest is gone: nobody waits for them to answer, and what is held for them goes to the next in line."""
+    waiting = (WaitingEntry.guest_id == guest_id) & (WaitingEntry.status == EntryStatus.WAITING)
+    await session.execute(update(WaitingEntry).where(waiting).values(status=EntryStatus.ENDED, due=False))
+    # Second, so that what was being offered until now is among them.
+    offers = select(Booking.id).join(WaitingEntry, WaitingEntry.booking_id == Booking.id)
+    untaken = Booking.status.in_([BookingStatus.REQUESTED, BookingStatus.PENDING_PAYMENT])
+    theirs = offers.where(WaitingEntry.guest_id == guest_id, untaken).order_by(Booking.id)
+    for booking_id in await session.scalars(theirs.with_for_update(of=Booking)):  # what was paid meanwhile stays
+        await bookings.cancel(session, booking_id, guest_id)
+
+
 def of_guest(guest_id: UUID) -> Select[WaitingEntry, int]:
     """The guest's entries with their places, newest first."""
     mine = select(WaitingEntry, queries.place()).where(WaitingEntry.guest_id == guest_id)
@@ -105,12 +120,19 @@ def of_guest(guest_id: UUID) -> Select[WaitingEntry, int]:
 
 
 async def offer_freed(runtime: Runtime, terms: OfferTerms) -> None:
-    """Look at everybody whose nights became free, in the order of the line, each in its own transaction."""
+    """Look at everybody whose nights became free, in the order of the line, each in its own transaction.
+
+    Where one cannot be looked at, the line stays as it is until the next round; the other lines are not to blame.
+    """
     for listing_id in await _listings_due(runtime):
         more = True
         while more:
-            async with runtime.database.unit_of_work() as session:
-                more = await _look_at_next(session, listing_id, terms)
+            try:
+                async with runtime.database.unit_of_work() as session:
+                    more = await _look_at_next(session, listing_id, terms)
+            except Exception:
+                log.exception("freed nights not offered", listing=str(listing_id))
+                break
 
 
 async def end_past(session: AsyncSession) -> None:
@@ -129,7 +151,7 @@ async def _listings_due(runtime: Runtime) -> Sequence[UUID]:
 
 async def _look_at_next(session: AsyncSession, listing_id: UUID, terms: OfferTerms) -> bool:
     """Offer the first entry that is due its stay, if it is free. False: there is none."""
-    await retry_on_conflict(session, lambda: lock(session, listing_id))  # before the entry: as freeing nights does
+    await lock(session, listing_id)  # before the entry: as freeing nights does
     first = select(WaitingEntry).where(WaitingEntry.due, WaitingEntry.listing_id == listing_id)
     entry = await session.scalar(first.order_by(WaitingEntry.id).limit(1).with_for_update())
     if entry is None:

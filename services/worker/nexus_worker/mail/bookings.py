@@ -68,7 +68,7 @@ async def mail_host_payout(job: Job[PayoutPaid]) -> None:
 
 
 async def mail_host_payout_failed(job: Job[PayoutFailed]) -> None:
-    """Earnings could not be sent: check the bank account."""
+    """Earnings could not be sent, or came back: check the bank account."""
     await send(job, to=job.fact.host_id)
 
 
