@@ -171,6 +171,7 @@ async def test_a_transfer_that_never_reached_the_provider_is_asked_about_and_giv
     await house.behave(transfer=trouble)
     payout = succeeded(await order(house, host))
     await tried(house, 1)
+    await asyncio.sleep(2)  # the try is written before the call, which has failed by now
     await house.behave(transfer="ok")
     await house.execute("UPDATE payouts SET due_at = now()")
     await tried(house, 2)

@@ -43,6 +43,10 @@ class OnlyTheHost(Forbidden):
     """Only the host answers a request."""
 
 
+class OnlyTheGuest(Forbidden):
+    """Only the guest pays for a booking, and asks for other dates or guests."""
+
+
 async def book(
     session: AsyncSession, quote_id: UUID, guest_id: UUID, *, hold: timedelta, by: Party = Party.GUEST
 ) -> Booking:

@@ -10,10 +10,10 @@ from nexus_kit.errors import Busy, IllegalTransition, NotFound, responses
 from nexus_kit.idempotency import IdempotencyInProgress, IdempotencyKeyRequired, IdempotencyKeyReused, Once, OnceIfKeyed
 
 from nexus_bookings.bookings import service as bookings
-from nexus_bookings.bookings.service import OnlyTheHost
+from nexus_bookings.bookings.service import OnlyTheGuest, OnlyTheHost
 from nexus_bookings.changes import service
 from nexus_bookings.changes.schemas import ChangeOut, ChangesOut, NewChange
-from nexus_bookings.changes.service import ChangeOpen, OnlyTheGuest
+from nexus_bookings.changes.service import ChangeOpen
 from nexus_bookings.neighbours import NeighboursDep
 from nexus_bookings.nights.service import DatesUnavailable
 from nexus_bookings.quotes.service import CheckInPast, ListingNotBookable, NotChangeable, QuoteExpired, QuoteUsed

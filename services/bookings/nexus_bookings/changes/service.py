@@ -19,13 +19,13 @@ from nexus_contracts.changes import (
     BookingChangeRequested,
     StayTerms,
 )
-from nexus_kit.errors import Conflict, Forbidden, IllegalTransition, NotFound
+from nexus_kit.errors import Conflict, IllegalTransition, NotFound
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_bookings.bookings import service as bookings
 from nexus_bookings.bookings.models import Booking
-from nexus_bookings.bookings.service import TIME_TO_ANSWER, OnlyTheHost
+from nexus_bookings.bookings.service import TIME_TO_ANSWER, OnlyTheGuest, OnlyTheHost
 from nexus_bookings.changes.models import OPEN, BookingChange, ChangeStatus
 from nexus_bookings.ledger import service as ledger
 from nexus_bookings.movements import Kind
@@ -37,10 +37,6 @@ from nexus_bookings.refunds.models import RefundReason
 
 class ChangeOpen(Conflict):
     """The booking has a change that awaits an answer or a payment; one at a time."""
-
-
-class OnlyTheGuest(Forbidden):
-    """Only the guest asks for other dates or guests."""
 
 
 async def request(

@@ -10,11 +10,12 @@ from nexus_kit.errors import NotFound, UpstreamFailed, UpstreamUnavailable, Vali
 from nexus_kit.idempotency import IdempotencyInProgress, IdempotencyKeyRequired, IdempotencyKeyReused, OnceAcross
 
 from nexus_bookings.bookings import service as bookings
+from nexus_bookings.bookings.service import OnlyTheGuest
 from nexus_bookings.neighbours import NeighboursDep
 from nexus_bookings.payments import service
 from nexus_bookings.payments.provider import CurrencyNotAccepted, ProviderRefused
 from nexus_bookings.payments.schemas import ChapaWebhook, PaymentOut, PaymentsOut
-from nexus_bookings.payments.service import InvalidSignature, NotPayable, OnlyTheGuest
+from nexus_bookings.payments.service import InvalidSignature, NotPayable
 
 router = APIRouter(tags=["payments"])
 

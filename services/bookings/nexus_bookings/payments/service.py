@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import structlog
 from httpx import HTTPStatusError
 from nexus_contracts.money import Money
-from nexus_kit.errors import Conflict, Forbidden, Unauthorized, UpstreamFailed, UpstreamUnavailable, ValidationFailed
+from nexus_kit.errors import Conflict, Unauthorized, UpstreamFailed, UpstreamUnavailable, ValidationFailed
 from nexus_kit.http import ServiceClient
 from pydantic import ValidationError
 from sqlalchemy import func, select, update
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexus_bookings.bookings import service as bookings
 from nexus_bookings.bookings.models import Booking, BookingStatus
+from nexus_bookings.bookings.service import OnlyTheGuest
 from nexus_bookings.changes import service as changes
 from nexus_bookings.neighbours import Neighbours
 from nexus_bookings.payments.models import Payment, PaymentStatus, WebhookReceipt
@@ -38,10 +39,6 @@ PATIENCE = timedelta(hours=6)
 
 class NotPayable(Conflict):
     """The booking does not await a payment, or not any more."""
-
-
-class OnlyTheGuest(Forbidden):
-    """Only the guest pays for a booking."""
 
 
 class InvalidSignature(Unauthorized):
